@@ -1,0 +1,18 @@
+"""What feeds training: clips on disk, random snippets of them, augmented mixtures."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from .clips import Clips, pairs
+
+if TYPE_CHECKING:
+    from .mixes import MixGenerator as MixGenerator
+
+__all__ = ["Clips", "MixGenerator", "pairs"]
+
+
+def __getattr__(name: str) -> object:
+    """Import MixGenerator when it is first used: it loads Keras (PEP 562)."""
+    if name != "MixGenerator":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return import_module(".mixes", __name__).MixGenerator

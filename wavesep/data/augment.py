@@ -1,0 +1,72 @@
+"""Augmentations: small functions ``(audio, rng, ...) -> audio``, one thing each.
+
+Conventions
+-----------
+Audio is ``(samples, channels)``; a new array is returned and the given one left alone. Everything
+random is drawn from ``rng`` alone. Linear and memoryless unless said otherwise, so a snippet can be
+longer than what the loss looks at.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import signal
+
+from ..audio import Audio
+
+
+def gain(audio: Audio, rng: np.random.Generator, low_db: float, high_db: float) -> Audio:
+    """Multiply the whole snippet by one gain, uniform in dB between the two bounds."""
+    return audio * np.float32(10 ** (rng.uniform(low_db, high_db) / 20))
+
+
+def pan(audio: Audio, rng: np.random.Generator, most_db: float) -> Audio:
+    """Raise one side and lower the other by up to ``most_db`` dB; stereo only, else unchanged."""
+    if audio.shape[1] != 2:
+        return audio.copy()
+    half_db = rng.uniform(-most_db, most_db) / 2
+    gains = np.array([10 ** (half_db / 20), 10 ** (-half_db / 20)], dtype=np.float32)
+    return audio * gains
+
+
+def width(audio: Audio, rng: np.random.Generator, low: float, high: float) -> Audio:
+    """Scale the difference of left and right: 0 makes mono, 1 changes nothing; stereo only."""
+    if audio.shape[1] != 2:
+        return audio.copy()
+    mid = audio.mean(axis=1, keepdims=True)
+    return mid + (audio - mid) * np.float32(rng.uniform(low, high))
+
+
+def flip_polarity(audio: Audio, rng: np.random.Generator) -> Audio:
+    """Change the sign of the whole snippet, every other time."""
+    return -audio if rng.random() < 0.5 else audio.copy()
+
+
+def swap_channels(audio: Audio, rng: np.random.Generator) -> Audio:
+    """Reverse the order of the channels, every other time."""
+    return audio[:, ::-1].copy() if rng.random() < 0.5 else audio.copy()
+
+
+def low_pass(
+    audio: Audio, rng: np.random.Generator, low_hz: float, high_hz: float, sample_rate: int
+) -> Audio:
+    """Cut what lies above a frequency drawn between the two (on a log scale), without delay."""
+    cutoff = np.exp(rng.uniform(np.log(low_hz), np.log(high_hz)))
+    if cutoff >= sample_rate / 2:
+        return audio.copy()
+    # forwards and backwards, so that the filter has no phase and vocals stay where they were
+    sos = signal.butter(6, cutoff, fs=sample_rate, output="sos")
+    return signal.sosfiltfilt(sos, audio, axis=0, padtype=None).astype(np.float32)
+
+
+def white_noise(
+    audio: Audio, rng: np.random.Generator, low_db: float, high_db: float
+) -> Audio:
+    """Add white noise with an RMS between the two levels, in dB of full scale."""
+    level = 10 ** (rng.uniform(low_db, high_db) / 20)
+    return audio + np.float32(level) * rng.standard_normal(audio.shape, dtype=np.float32)
+
+
+def mute(audio: Audio) -> Audio:
+    """Return silence of the same shape."""
+    return np.zeros_like(audio)

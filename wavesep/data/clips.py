@@ -1,0 +1,149 @@
+"""Clips: the audio files of a folder, and random snippets read out of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import soxr
+
+from ..audio import Audio
+from ..audio.read import AudioInfo, audio_info, read_part
+from ..dsp.channels import to_channels
+from ..errors import AudioError
+
+SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"}
+
+
+class Clips:
+    """The audio files of a folder, each read only where a snippet lies.
+
+    Parameters
+    ----------
+    folder : path
+        Searched with everything below it for wav, flac, ogg, mp3 and aiff files; links are followed.
+    names : iterable of str, optional
+        Take only these files: paths below the folder, without their suffix. Default: all.
+
+    Attributes
+    ----------
+    names : list of str
+        Sorted; two files of one song have the same name in two folders.
+    seconds : float array, (clips,)
+        Length of every clip.
+
+    Raises
+    ------
+    AudioError
+        If no audio file is there, or one cannot be opened.
+    """
+
+    def __init__(
+        self, folder: str | os.PathLike[str], names: Iterable[str] | None = None
+    ) -> None:
+        self.folder = Path(folder)
+        found = find_audio(self.folder)
+        if names is not None:
+            wanted = set(names)
+            found = {name: path for name, path in found.items() if name in wanted}
+        if not found:
+            raise AudioError(f"no audio file in {self.folder}: {', '.join(sorted(SUFFIXES))}")
+        self.names = sorted(found)
+        self._paths = [found[name] for name in self.names]
+        self._infos: list[AudioInfo] = [audio_info(path) for path in self._paths]
+        self.seconds = np.array([info.samples / info.sample_rate for info in self._infos])
+
+    def __len__(self) -> int:
+        """Return the number of clips."""
+        return len(self.names)
+
+    def read(
+        self, index: int, start: float, samples: int, sample_rate: int, channels: int
+    ) -> Audio:
+        """Read a snippet of one clip, at any rate and number of channels.
+
+        Parameters
+        ----------
+        index : int
+            Of the clip in `names`.
+        start : float
+            Seconds; may be negative. What lies beyond the clip's ends is silence.
+        samples : int
+            Length of the snippet at ``sample_rate``.
+        sample_rate : int
+            In Hz.
+        channels : int
+            Mono is copied to all; any other number of channels is averaged to mono first.
+
+        Returns
+        -------
+        float32 array, (samples, channels)
+
+        Raises
+        ------
+        AudioError
+            If the file cannot be read.
+        """
+        info = self._infos[index]
+        first = round(start * info.sample_rate)
+        # one sample more than needed, since the resampler rounds the length
+        last = first + int(np.ceil(samples * info.sample_rate / sample_rate)) + 1
+        begin, end = max(first, 0), min(last, info.samples)
+        part = read_part(self._paths[index], begin, max(end - begin, 0))
+        part = np.pad(part, ((begin - first, last - first - (begin - first) - len(part)), (0, 0)))
+        if info.sample_rate != sample_rate:
+            part = soxr.resample(part, info.sample_rate, sample_rate)
+        return to_channels(part[:samples], channels)
+
+    def draw(self, rng: np.random.Generator) -> int:
+        """Draw a clip; every second of sound is equally likely."""
+        return int(rng.choice(len(self), p=self.seconds / self.seconds.sum()))
+
+
+def find_audio(folder: Path) -> dict[str, Path]:
+    """Return the audio files below a folder by their path in it without suffix."""
+    if not folder.is_dir():
+        raise AudioError(f"no folder {folder}")
+    found = {}
+    for place, _, files in os.walk(folder, followlinks=True):
+        for file in files:
+            path = Path(place, file)
+            if path.suffix.lower() in SUFFIXES and not file.startswith("."):
+                found[path.relative_to(folder).with_suffix("").as_posix()] = path
+    return found
+
+
+def pairs(vocals: Clips, accompaniment: Clips) -> list[tuple[int, int]]:
+    """Return the clips that belong to one song: those of the same name, as pairs of indices."""
+    second = {name: j for j, name in enumerate(accompaniment.names)}
+    return [(i, second[name]) for i, name in enumerate(vocals.names) if name in second]
+
+
+def split_names(names: Sequence[str], valid_share: float, seed: int) -> tuple[set[str], set[str]]:
+    """Divide names at random into those for training and those for validation.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of songs; a name that stands in two folders is divided once.
+    valid_share : float, in (0, 1)
+        Share of the names for validation; at least one goes each way.
+    seed : int
+        Same seed, same division.
+
+    Returns
+    -------
+    training, validation : set of str
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two names.
+    """
+    if len(names) < 2:
+        raise ValueError(f"two names or more are needed to divide. Received: {len(names)}")
+    order = np.random.default_rng(seed).permutation(sorted(names))
+    count = min(max(round(valid_share * len(order)), 1), len(order) - 1)
+    return {str(name) for name in order[count:]}, {str(name) for name in order[:count]}

@@ -1,0 +1,232 @@
+"""Mixtures for training: random snippets of vocals over random snippets of accompaniment."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from ..audio import Audio
+from . import augment
+from .clips import Clips, pairs
+
+Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How often and how far snippets are changed.
+
+    Attributes
+    ----------
+    gain_db : float
+        Vocals and accompaniment each get a gain between minus and plus this, in dB.
+    pan_db : float
+        Largest difference of left and right that panning makes, in dB.
+    width : tuple of float
+        Bounds of the stereo width; 1 is the recording's own.
+    low_pass : float, in [0, 1]
+        Share of accompaniments, and of vocals, that are low-passed.
+    low_pass_hz : tuple of float
+        Bounds of the cut-off frequency.
+    noise : float, in [0, 1]
+        Share of mixtures with white noise, which belongs to the accompaniment.
+    noise_db : tuple of float
+        Bounds of its RMS, in dB of full scale.
+    mute_vocals, mute_accompaniment : float, in [0, 1]
+        Shares of mixtures without vocals, and without accompaniment.
+    """
+
+    gain_db: float = 10.0
+    pan_db: float = 6.0
+    width: tuple[float, float] = (0.5, 1.2)
+    low_pass: float = 0.3
+    low_pass_hz: tuple[float, float] = (3_000.0, 16_000.0)
+    noise: float = 0.1
+    noise_db: tuple[float, float] = (-80.0, -40.0)
+    mute_vocals: float = 0.06
+    mute_accompaniment: float = 0.04
+
+
+class MixGenerator(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches of mixtures and their vocals, endlessly new, for ``keras.Model.fit``.
+
+    Example k of batch i of epoch e is a pure function of ``(seed, e, i, k)``. So the batches are
+    the same whatever the number of workers, and a run can go on anywhere: set `epoch`.
+
+    Parameters
+    ----------
+    vocals, accompaniment : Clips
+        They need not be of the same songs. Clips of the same name belong to one song.
+    samples : int
+        Length of the targets. Mixtures are longer by the two contexts.
+    left_context, right_context : int
+        Of the network, in samples.
+    sample_rate : int
+        In Hz.
+    channels : int
+        Of mixtures and targets.
+    batch_size : int
+        Mixtures in a batch.
+    batches : int
+        Batches in an epoch.
+    aligned_share : float, in [0, 1]
+        Share of mixtures whose two snippets are of one song, at the same place, and keep their
+        balance to within 3 dB. Where no name stands in both folders, none are.
+    augmentation : Augmentation
+        How often and how far snippets are changed.
+    seed : int
+        Same seed, same batches.
+    workers : int, >= 1
+        Threads that read and augment, ahead of the training.
+
+    Attributes
+    ----------
+    epoch : int
+        The epoch whose batches are made; `wavesep.training.fit` sets it.
+    """
+
+    def __init__(
+        self,
+        vocals: Clips,
+        accompaniment: Clips,
+        *,
+        samples: int,
+        left_context: int,
+        right_context: int,
+        sample_rate: int = 44_100,
+        channels: int = 2,
+        batch_size: int = 4,
+        batches: int = 100,
+        aligned_share: float = 0.5,
+        augmentation: Augmentation = Augmentation(),  # noqa: B008  frozen
+        seed: int = 0,
+        workers: int = 1,
+    ) -> None:
+        # Keras's own workers change what is seen on JAX and PyTorch; ours do not
+        super().__init__(workers=1)
+        self.vocals = vocals
+        self.accompaniment = accompaniment
+        self.samples = samples
+        self.left_context = left_context
+        self.right_context = right_context
+        self.sample_rate = sample_rate
+        self.channels = channels
+        self.batch_size = batch_size
+        self.batches = batches
+        self.pairs = pairs(vocals, accompaniment)
+        self.aligned_share = aligned_share if self.pairs else 0.0
+        self.augmentation = augmentation
+        self.seed = seed
+        self.epoch = 0
+        self._pair_weights = np.array([vocals.seconds[i] for i, _ in self.pairs])
+        self._workers = ThreadPoolExecutor(workers, thread_name_prefix="mixes")
+        self._ahead: dict[tuple[int, int], list[Future[tuple[Audio, Audio]]]] = {}
+
+    def __len__(self) -> int:
+        """Return the number of batches in an epoch."""
+        return self.batches
+
+    def __getitem__(self, index: int) -> Batch:
+        """Return batch ``index`` of the epoch: mixtures and targets.
+
+        Returns
+        -------
+        mixtures : float32 array, (batch_size, left_context + samples + right_context, channels)
+        targets : float32 array, (batch_size, samples, channels)
+        """
+        futures = self._ahead.pop((self.epoch, index), None) or self._submit(index)
+        following = (index + 1) % self.batches
+        self._ahead = {}  # what was made ahead for elsewhere is not needed
+        if following:
+            self._ahead[self.epoch, following] = self._submit(following)
+        examples = [future.result() for future in futures]
+        return np.stack([m for m, _ in examples]), np.stack([t for _, t in examples])
+
+    def _submit(self, index: int) -> list[Future[tuple[Audio, Audio]]]:
+        return [
+            self._workers.submit(self.example, self.epoch, index, k)
+            for k in range(self.batch_size)
+        ]
+
+    def example(self, epoch: int, index: int, k: int) -> tuple[Audio, Audio]:
+        """Return one mixture and its target, to be looked at or listened to.
+
+        Parameters
+        ----------
+        epoch, index, k : int
+            Example k of batch ``index`` of the epoch.
+
+        Returns
+        -------
+        mixture : float32 array, (left_context + samples + right_context, channels)
+        target : float32 array, (samples, channels)
+        """
+        rng = np.random.default_rng((self.seed, epoch, index, k))
+        aligned = rng.random() < self.aligned_share
+        vocals, accompaniment = self._aligned(rng) if aligned else self._unrelated(rng)
+        vocals, accompaniment = self._augment(vocals, accompaniment, rng, aligned=aligned)
+        target = vocals[self.left_context : self.left_context + self.samples]
+        return vocals + accompaniment, target
+
+    def snippets_per_second(self, seconds: float = 5.0) -> float:
+        """Measure how many snippets this generator makes in a second (one mixture takes two)."""
+        begin = time.perf_counter()
+        made = 0
+        while (spent := time.perf_counter() - begin) < seconds or not made:
+            self[made % self.batches]
+            made += 1
+        return 2 * made * self.batch_size / spent
+
+    def _aligned(self, rng: np.random.Generator) -> tuple[Audio, Audio]:
+        weights = self._pair_weights / self._pair_weights.sum()
+        i, j = self.pairs[rng.choice(len(self.pairs), p=weights)]
+        start = self._start(float(self.vocals.seconds[i]), rng)
+        return self._read(self.vocals, i, start), self._read(self.accompaniment, j, start)
+
+    def _unrelated(self, rng: np.random.Generator) -> tuple[Audio, Audio]:
+        return self._snippet(self.vocals, rng), self._snippet(self.accompaniment, rng)
+
+    def _snippet(self, clips: Clips, rng: np.random.Generator) -> Audio:
+        index = clips.draw(rng)
+        return self._read(clips, index, self._start(float(clips.seconds[index]), rng))
+
+    def _start(self, seconds: float, rng: np.random.Generator) -> float:
+        """Draw where a snippet begins; one that is longer than its clip holds all of it."""
+        room = seconds - (self.left_context + self.samples + self.right_context) / self.sample_rate
+        return float(rng.uniform(min(room, 0.0), max(room, 0.0)))
+
+    def _read(self, clips: Clips, index: int, start: float) -> Audio:
+        samples = self.left_context + self.samples + self.right_context
+        return clips.read(index, start, samples, self.sample_rate, self.channels)
+
+    def _augment(
+        self, vocals: Audio, accompaniment: Audio, rng: np.random.Generator, *, aligned: bool
+    ) -> tuple[Audio, Audio]:
+        """Change a pair of snippets; the two of one song keep their balance to within 3 dB."""
+        a = self.augmentation
+        apart_db = min(a.gain_db, 3.0) if aligned else a.gain_db
+        common = rng.uniform(-a.gain_db, a.gain_db) if aligned else 0.0
+        stems = []
+        for audio in (vocals, accompaniment):
+            audio = augment.gain(audio, rng, common - apart_db, common + apart_db)
+            audio = augment.pan(audio, rng, a.pan_db)
+            audio = augment.width(audio, rng, *a.width)
+            audio = augment.flip_polarity(audio, rng)
+            audio = augment.swap_channels(audio, rng)
+            if rng.random() < a.low_pass:
+                audio = augment.low_pass(audio, rng, *a.low_pass_hz, self.sample_rate)
+            stems.append(audio)
+        vocals, accompaniment = stems
+        if rng.random() < a.noise:
+            accompaniment = augment.white_noise(accompaniment, rng, *a.noise_db)
+        which = rng.random()
+        if which < a.mute_vocals:
+            vocals = augment.mute(vocals)
+        elif which < a.mute_vocals + a.mute_accompaniment:
+            accompaniment = augment.mute(accompaniment)
+        return vocals, accompaniment

@@ -1,0 +1,1 @@
+"""Signal processing in plain NumPy: chunks, channels, resampling, scores. No Keras."""

@@ -1,0 +1,237 @@
+"""Model files: one safetensors file holds a network's arrays and, as text, all else about it.
+
+Nothing in such a file is ever run: the arrays are plain numbers and the metadata is JSON. Reading
+one needs neither Keras nor TensorFlow.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+from numpy.typing import NDArray
+
+from ..errors import ModelFileError
+
+if TYPE_CHECKING:
+    from .wavenet import WaveNet
+
+FORMAT = "wavesep-1"
+SHIPPED = Path(__file__).parent / "weights"
+SUFFIX = ".safetensors"
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """What a model file holds.
+
+    Attributes
+    ----------
+    architecture : dict
+        The arguments of `WaveNet`, without its padding.
+    arrays : dict of str to array
+        Every weight by "layer/variable".
+    sample_rate : int
+        In Hz, of the audio that the network was trained on.
+    sources : tuple of str
+        The network's targets in their order, then the remainder: the mixture without them.
+    licence : str
+        Of the weights.
+    card : dict
+        The data card: training data, its licences, scores, limits.
+    """
+
+    architecture: dict[str, Any]
+    arrays: Arrays
+    sample_rate: int
+    sources: tuple[str, ...]
+    licence: str = "not stated"
+    card: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights."""
+        return sum(array.size for array in self.arrays.values())
+
+    @classmethod
+    def from_network(cls, network: WaveNet, **about: Any) -> ModelFile:
+        """Describe a network; ``about`` gives the other attributes."""
+        architecture = {k: v for k, v in network.config.items() if k != "padding"}
+        return cls(architecture=architecture, arrays=network_arrays(network), **about)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the file whole or not at all.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        """
+        metadata = {
+            "format": FORMAT,
+            "architecture": json.dumps(self.architecture),
+            "sample_rate": json.dumps(self.sample_rate),
+            "sources": json.dumps(self.sources),
+            "licence": json.dumps(self.licence),
+            "card": json.dumps(self.card),
+            "sha256": fingerprint(self.arrays),
+        }
+        save_arrays(self.arrays, metadata, path)
+
+    def build(self, padding: str = "same") -> WaveNet:
+        """Return the network with its weights, on the backend that Keras runs on.
+
+        Raises
+        ------
+        ModelFileError
+            If the arrays are not those of the architecture.
+        """
+        from .wavenet import WaveNet
+
+        try:
+            network = WaveNet(**self.architecture, padding=padding)
+        except (TypeError, ValueError) as error:
+            raise ModelFileError(f"the architecture cannot be built: {error}") from error
+        set_network_arrays(network, self.arrays)
+        return network
+
+
+def load_model(model: str | os.PathLike[str], padding: str = "same") -> WaveNet:
+    """Load a trained network.
+
+    Parameters
+    ----------
+    model : str or path
+        A name out of `list_models`, or the path of a model file.
+    padding : {"same", "valid"}
+        See `WaveNet`.
+
+    Returns
+    -------
+    WaveNet
+
+    Raises
+    ------
+    ModelFileError
+        If the file is missing, damaged or not a wavesep model.
+    """
+    return read_model_file(model).build(padding)
+
+
+def list_models() -> list[str]:
+    """Return the names of the models that the package ships."""
+    return sorted(path.name.removesuffix(SUFFIX) for path in SHIPPED.glob(f"*{SUFFIX}"))
+
+
+def read_model_file(model: str | os.PathLike[str]) -> ModelFile:
+    """Read and verify a model file, without building its network.
+
+    Parameters
+    ----------
+    model : str or path
+        A name out of `list_models`, or the path of a model file.
+
+    Returns
+    -------
+    ModelFile
+
+    Raises
+    ------
+    ModelFileError
+        If the file is missing, damaged or not a wavesep model.
+    """
+    path = find_model(model)
+    arrays, metadata = load_arrays(path)
+    if metadata.get("format") != FORMAT:
+        raise ModelFileError(f"{path} is not a wavesep model: its format is not {FORMAT!r}")
+    if metadata.get("sha256") != fingerprint(arrays):
+        raise ModelFileError(f"{path} is damaged: its arrays do not match their checksum")
+    try:
+        return ModelFile(
+            architecture=json.loads(metadata["architecture"]),
+            arrays=arrays,
+            sample_rate=int(json.loads(metadata["sample_rate"])),
+            sources=tuple(json.loads(metadata["sources"])),
+            licence=json.loads(metadata["licence"]),
+            card=json.loads(metadata["card"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(f"{path} is damaged: its metadata cannot be read") from error
+
+
+def find_model(model: str | os.PathLike[str]) -> Path:
+    """Return the path of a shipped model or of a file, or raise ModelFileError."""
+    if str(model) in list_models():
+        return SHIPPED / f"{model}{SUFFIX}"
+    path = Path(model)
+    if not path.is_file():
+        raise ModelFileError(
+            f"no model {str(model)!r}: give a file, or one of {', '.join(list_models())}"
+        )
+    return path
+
+
+def save_arrays(arrays: Arrays, metadata: Mapping[str, str], path: str | os.PathLike[str]) -> None:
+    """Write arrays and text to a safetensors file that appears whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    content = safetensors.numpy.save(
+        {name: np.ascontiguousarray(array) for name, array in arrays.items()}, dict(metadata)
+    )
+    with part.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def load_arrays(path: str | os.PathLike[str]) -> tuple[Arrays, dict[str, str]]:
+    """Read arrays and text from a safetensors file, or raise ModelFileError."""
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return arrays, file.metadata() or {}
+    except (safetensors.SafetensorError, OSError) as error:
+        raise ModelFileError(f"{path} is damaged or no model file: {error}") from error
+
+
+def fingerprint(arrays: Arrays) -> str:
+    """Return the SHA-256 of the arrays: names, types, shapes and bytes."""
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype} {array.shape};".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def network_arrays(network: WaveNet) -> Arrays:
+    """Return every weight of a network by "layer/variable"."""
+    return {
+        f"{layer.name}/{variable.name}": np.array(variable)
+        for layer in network.layers
+        for variable in layer.weights
+    }
+
+
+def set_network_arrays(network: WaveNet, arrays: Arrays) -> None:
+    """Set every weight of a network, or raise ModelFileError if one is missing or too many."""
+    variables = {f"{la.name}/{v.name}": v for la in network.layers for v in la.weights}
+    if odd := variables.keys() ^ arrays.keys():
+        raise ModelFileError(f"arrays do not fit the architecture: {sorted(odd)[0]!r} is odd")
+    for name, variable in variables.items():
+        if tuple(variable.shape) != arrays[name].shape:
+            raise ModelFileError(
+                f"array {name!r} must have shape {tuple(variable.shape)}, not {arrays[name].shape}"
+            )
+        variable.assign(arrays[name])

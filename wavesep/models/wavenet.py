@@ -1,0 +1,205 @@
+"""The WaveNet that isolates vocals: gated dilated convolutions on raw samples, not causal.
+
+The network follows J. Vossen, "Using Deep Learning to isolate vocals from songs" (2019), which takes
+its layers from A. van den Oord et al., "WaveNet: A Generative Model for Raw Audio",
+arXiv:1609.03499, section 2.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import layers
+
+PADDINGS = ("same", "valid")
+
+
+def layer_context(kernel_size: int, dilation: int) -> tuple[int, int]:
+    """Return the frames that a convolution needs before and after its output frame.
+
+    An even kernel cannot be centred: its extra frame lies ahead.
+    """
+    margin = (kernel_size - 1) * dilation
+    return margin // 2, margin - margin // 2
+
+
+def gated_layer(
+    x: Any,
+    *,
+    filters: int,
+    skip_filters: int,
+    kernel_size: int,
+    dilation: int,
+    activation: str,
+    name: str,
+) -> tuple[Any, Any]:
+    """Apply one dilated layer; both results are shorter than ``x`` by the layer's context.
+
+    ::
+
+        x ─┬─ conv, tanh ─────┐
+           ├─ conv, sigmoid ─(×)─┬─ 1×1, activation ─── skip
+           │                     └─ 1×1, activation ─┐
+           └─ crop ─────────────────────────────────(+)── x
+    """
+    conv = {"kernel_size": kernel_size, "dilation_rate": dilation, "padding": "valid"}
+    tanh = layers.Conv1D(filters, activation="tanh", name=f"{name}_tanh", **conv)(x)
+    gate = layers.Conv1D(filters, activation="sigmoid", name=f"{name}_sigmoid", **conv)(x)
+    gated = layers.Multiply(name=f"{name}_gated")([tanh, gate])
+
+    skip = layers.Conv1D(skip_filters, 1, activation=activation, name=f"{name}_skip")(gated)
+    residual = layers.Conv1D(filters, 1, activation=activation, name=f"{name}_residual")(gated)
+    x = layers.Cropping1D(layer_context(kernel_size, dilation), name=f"{name}_crop")(x)
+    return layers.Add(name=f"{name}_out")([x, residual]), skip
+
+
+@keras.saving.register_keras_serializable(package="wavesep")
+class WaveNet(keras.Model):
+    """A non-causal WaveNet that maps the samples of a mixture to the samples of its targets.
+
+    ``frame_size`` consecutive samples are folded into the channels at the input and unfolded at the
+    output. Each frame of the output depends on the same frame of the input, on ``left_context``
+    samples before its first and ``right_context`` samples after its last sample, and on nothing
+    else. Convolutions inside are unpadded, so a piece of a song that is given with its true
+    context comes out as it does in the whole song.
+
+    The defaults are the network of the post [1]_, to the letter.
+
+    Parameters
+    ----------
+    filters : int, >= 1
+        Channels of the gated convolutions and of the residual path.
+    skip_filters : int, >= 1
+        Channels of the skip connections.
+    kernel_size : {2, 3}
+        Taps of the dilated convolutions. The extra tap of an even kernel lies ahead.
+    stacks : int, >= 1
+        How often the run of dilations is repeated.
+    layers_per_stack : int, >= 1
+        Layers in a stack; layer i has the dilation ``dilation_base ** i`` frames.
+    dilation_base : int, >= 1
+        Growth of the dilation from layer to layer.
+    frame_size : int, >= 1
+        Samples folded into one frame. The number of samples given must be a multiple of it.
+    channels : int, >= 1
+        Audio channels of the mixture and of each target.
+    targets : int, >= 1
+        Stems that come out, one after the other in the last axis: target 0's channels first.
+    head : tuple of int
+        Filters of the 1x1 ReLU convolutions between the sum of the skips and the output.
+    activation : str
+        Of the encoder and of the 1x1 convolutions in each layer: "relu" in the post, "linear" in
+        the WaveNet paper.
+    padding : {"same", "valid"}
+        "same": zeros, once and at the very input, stand for what lies beyond the ends;
+        ``(batch, samples, channels)`` becomes ``(batch, samples, channels * targets)``.
+        "valid": the input holds its context, ``(batch, left_context + samples + right_context,
+        channels)``, and the output is shorter by it. Weights are the same.
+    **kwargs
+        Passed to ``keras.Model``: name, trainable, dtype.
+
+    Attributes
+    ----------
+    left_context, right_context : int
+        Samples that a frame of the output needs before and after itself.
+    receptive_field : int
+        Samples that a frame of the output depends on: ``left_context + frame_size + right_context``.
+    dilations : list of int
+        Of the layers, in frames.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range.
+
+    References
+    ----------
+    .. [1] J. Vossen, "Using Deep Learning to isolate vocals from songs", 2019.
+    """
+
+    def __init__(
+        self,
+        *,
+        filters: int = 128,
+        skip_filters: int = 192,
+        kernel_size: int = 2,
+        stacks: int = 3,
+        layers_per_stack: int = 10,
+        dilation_base: int = 2,
+        frame_size: int = 1,
+        channels: int = 2,
+        targets: int = 1,
+        head: tuple[int, ...] = (),
+        activation: str = "relu",
+        padding: str = "same",
+        **kwargs: Any,
+    ) -> None:
+        config: dict[str, Any] = {
+            "filters": filters,
+            "skip_filters": skip_filters,
+            "kernel_size": kernel_size,
+            "stacks": stacks,
+            "layers_per_stack": layers_per_stack,
+            "dilation_base": dilation_base,
+            "frame_size": frame_size,
+            "channels": channels,
+            "targets": targets,
+            "head": tuple(head),
+            "activation": activation,
+            "padding": padding,
+        }
+        check_config(config)
+        dilations = [dilation_base**i for _ in range(stacks) for i in range(layers_per_stack)]
+        contexts = [layer_context(kernel_size, dilation) for dilation in dilations]
+        left = frame_size * sum(before for before, _ in contexts)
+        right = frame_size * sum(after for _, after in contexts)
+
+        mixture = keras.Input((None, channels), name="mixture")
+        x = mixture
+        if padding == "same":
+            x = layers.ZeroPadding1D((left, right), name="pad")(x)
+        x = layers.Reshape((-1, frame_size * channels), name="fold")(x)
+        x = layers.Conv1D(filters, 1, activation=activation, name="encoder")(x)
+        total = None
+        for i, dilation in enumerate(dilations):
+            x, skip = gated_layer(
+                x,
+                filters=filters,
+                skip_filters=skip_filters,
+                kernel_size=kernel_size,
+                dilation=dilation,
+                activation=activation,
+                name=f"layer{i}",
+            )
+            if total is None:
+                total = skip
+            else:  # the skips so far are longer by this layer's context
+                total = layers.Cropping1D(contexts[i], name=f"layer{i}_crop_skips")(total)
+                total = layers.Add(name=f"layer{i}_skips")([total, skip])
+        for i, width in enumerate(head):
+            total = layers.Conv1D(width, 1, activation="relu", name=f"head{i}")(total)
+        frames = layers.Conv1D(frame_size * channels * targets, 1, name="decoder")(total)
+        estimate = layers.Reshape((-1, channels * targets), name="unfold")(frames)
+        super().__init__(inputs=mixture, outputs=estimate, **kwargs)
+
+        self.config = config
+        self.dilations = dilations
+        self.left_context = left
+        self.right_context = right
+        self.receptive_field = left + frame_size + right
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return self.config | {"name": self.name}
+
+
+def check_config(config: dict[str, Any]) -> None:
+    """Raise ValueError on the first argument of `WaveNet` that is out of its range."""
+    for name, value in config.items():
+        if isinstance(value, int) and value < 1:
+            raise ValueError(f"{name} must be 1 or more. Received: {name}={value}")
+    if config["kernel_size"] not in (2, 3):
+        raise ValueError(f"kernel_size must be 2 or 3. Received: {config['kernel_size']}")
+    if config["padding"] not in PADDINGS:
+        raise ValueError(f"padding must be one of {PADDINGS}. Received: {config['padding']!r}")

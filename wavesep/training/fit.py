@@ -1,0 +1,177 @@
+"""Train a network with Keras's own fit: measured, saved and shown after every epoch."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from ..data.mixes import MixGenerator
+from ..errors import OptionError
+from ..models.files import ModelFile
+from ..models.wavenet import WaveNet
+from .resume import Progress, load_checkpoint, save_checkpoint
+from .tensorboard import Board, open_board
+from .validation import Validation
+
+BEST = "best.safetensors"  # the model file of the best epoch
+CHECKPOINT = "checkpoint.safetensors"  # where the run goes on
+
+log = logging.getLogger(__name__)
+
+
+def fit(
+    network: WaveNet,
+    mixes: MixGenerator,
+    validation: Validation,
+    *,
+    run: str | os.PathLike[str],
+    epochs: int,
+    learning_rate: float = 1e-3,
+    patience: int | None = None,
+    sources: tuple[str, ...] = ("vocals", "accompaniment"),
+    licence: str = "not stated",
+    card: dict[str, Any] | None = None,
+) -> Progress:
+    """Train a network on mixtures: mean absolute error, Adam, a cosine-shaped learning rate.
+
+    After every epoch the validation clips are separated and scored; the run's folder then holds
+
+    * ``best.safetensors``, the model file of the best epoch, ready for `Separator`;
+    * ``checkpoint.safetensors``, from which the same call goes on: a run that is killed at any
+      moment and started again ends with the same weights as one that was never killed;
+    * ``logs``, what TensorBoard shows (needs TensorFlow; without it, one line says so).
+
+    Parameters
+    ----------
+    network : WaveNet
+        Built with ``padding="valid"``. Start from the same weights when resuming before the first
+        epoch is done: ``keras.utils.set_random_seed``.
+    mixes : MixGenerator
+    validation : Validation
+    run : path
+        Folder of this run, made where it is missing.
+    epochs : int, >= 1
+        Of ``len(mixes)`` batches each. The learning rate falls to zero at the end of the last.
+    learning_rate : float
+        Of the first step.
+    patience : int, optional
+        Stop when this many epochs have not been better than the best one. Default: never.
+    sources : tuple of str
+        The network's targets, then the name of the remainder.
+    licence : str
+        Of the weights, for the model file.
+    card : dict, optional
+        The data card, for the model file.
+
+    Returns
+    -------
+    Progress
+        The scores of every epoch. The network has the weights of the last epoch.
+
+    Raises
+    ------
+    OptionError
+        If the network is not "valid", or the folder holds a run with other settings.
+    """
+    if network.config["padding"] != "valid":
+        raise OptionError('training needs WaveNet(..., padding="valid")')
+    run = Path(run)
+    settings = describe(network, mixes, epochs, learning_rate)
+    steps = epochs * len(mixes)
+    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+    network.compile(optimizer=keras.optimizers.Adam(schedule), loss="mae")
+    progress = load_checkpoint(run / CHECKPOINT, network, settings)
+
+    if not stops(progress, epochs, patience):
+        log.info("%.0f snippets a second can be made", mixes.snippets_per_second())
+        about = {
+            "sample_rate": mixes.sample_rate,
+            "sources": sources,
+            "licence": licence,
+            "card": card or {},
+        }
+        board = open_board(run / "logs", settings)
+        watch = Watch(mixes, validation, progress, run, patience, about, board)
+        network.fit(
+            mixes,
+            initial_epoch=progress.epoch,
+            epochs=epochs,
+            shuffle=False,  # a batch is random as it is, and its index is its seed
+            verbose="auto" if sys.stderr.isatty() else 2,
+            callbacks=[watch],
+        )
+    return progress
+
+
+def describe(
+    network: WaveNet, mixes: MixGenerator, epochs: int, learning_rate: float
+) -> dict[str, Any]:
+    """Return what decides the weights that a run ends with."""
+    names = ("samples", "sample_rate", "batch_size", "batches", "aligned_share", "seed")
+    of_mixes = {name: getattr(mixes, name) for name in names}
+    return network.config | of_mixes | {"epochs": epochs, "learning_rate": learning_rate}
+
+
+def stops(progress: Progress, epochs: int, patience: int | None) -> bool:
+    """Tell if a run is over: all epochs done, or no better for too many of them."""
+    tired = patience is not None and progress.epochs_since_best >= patience
+    return progress.epoch >= epochs or tired
+
+
+class Watch(keras.callbacks.Callback):  # type: ignore[misc]
+    """Tell the generator its epoch; score, save and show the network after each."""
+
+    def __init__(
+        self,
+        mixes: MixGenerator,
+        validation: Validation,
+        progress: Progress,
+        run: Path,
+        patience: int | None,
+        about: dict[str, Any],
+        board: Board | None,
+    ) -> None:
+        super().__init__()
+        self.mixes = mixes
+        self.validation = validation
+        self.progress = progress
+        self.run = run
+        self.patience = patience
+        self.about = about
+        self.board = board
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Set the generator's epoch: Keras does not tell it."""
+        self.mixes.epoch = epoch
+        self._begin = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Score, then save the best model before the checkpoint that says it is there."""
+        seconds = time.perf_counter() - self._begin
+        estimates = self.validation.estimate(self.model)
+        scores = self.validation.score(estimates)
+        self.progress.scores.append(scores.si_sdr)
+        if self.progress.best_epoch == epoch:
+            ModelFile.from_network(self.model, **self.about).save(self.run / BEST)
+        save_checkpoint(self.run / CHECKPOINT, self.model, self.progress)
+
+        audio = len(self.mixes) * self.mixes.batch_size * self.mixes.samples
+        scalars = {
+            "loss": float((logs or {})["loss"]),
+            "validation/loss": scores.loss,
+            "validation/si_sdr": scores.si_sdr,
+            "validation/si_sdr_gain": scores.si_sdr_gain,
+            "speed/audio_seconds_per_second": audio / self.mixes.sample_rate / seconds,
+        }
+        log.info("epoch %d: %s", epoch + 1, json.dumps({k: round(v, 4) for k, v in scalars.items()}))
+        if self.board:
+            self.board.write(epoch, scalars, self.validation, estimates)
+        if stops(self.progress, epoch + 2, self.patience):
+            self.model.stop_training = True

@@ -1,0 +1,106 @@
+"""Checkpoints: a killed run, started again, ends with the weights of one that was never killed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from ..errors import OptionError
+from ..models.files import Arrays, load_arrays, save_arrays
+
+
+@dataclass
+class Progress:
+    """How far a run has come. What follows from it, it does not store.
+
+    The generator's position is the epoch: its batches are a pure function of that.
+
+    Attributes
+    ----------
+    settings : dict
+        Of the run; a checkpoint goes on only under the settings that it was made with.
+    scores : list of float
+        Validation SI-SDR after each epoch that is done.
+    """
+
+    settings: dict[str, Any]
+    scores: list[float] = field(default_factory=list)
+
+    @property
+    def epoch(self) -> int:
+        """Number of epochs that are done, and of the next one to run."""
+        return len(self.scores)
+
+    @property
+    def best_epoch(self) -> int:
+        """The first epoch with the best score; -1 before there is one."""
+        return int(np.argmax(self.scores)) if self.scores else -1
+
+    @property
+    def epochs_since_best(self) -> int:
+        """Epochs done since the best one."""
+        return self.epoch - 1 - self.best_epoch
+
+
+def save_checkpoint(path: Path, network: keras.Model, progress: Progress) -> None:
+    """Write weights, optimizer and progress as one file, whole or not at all."""
+    save_arrays(state_arrays(network), {"progress": json.dumps(asdict(progress))}, path)
+
+
+def load_checkpoint(path: Path, network: keras.Model, settings: dict[str, Any]) -> Progress:
+    """Restore a compiled network and return how far its run has come.
+
+    Parameters
+    ----------
+    path : Path
+        Where `save_checkpoint` wrote. If nothing is there, the run begins.
+    network : keras.Model
+        Compiled; its weights and its optimizer are set.
+    settings : dict
+        Of this run.
+
+    Returns
+    -------
+    Progress
+
+    Raises
+    ------
+    OptionError
+        If the checkpoint is of a run with other settings.
+    ModelFileError
+        If the checkpoint is damaged.
+    """
+    if not path.exists():
+        return Progress(settings)
+    arrays, metadata = load_arrays(path)
+    progress = Progress(**json.loads(metadata["progress"]))
+    # through JSON, as the stored settings went
+    settings = json.loads(json.dumps(settings))
+    if changed := [k for k in settings if progress.settings.get(k) != settings[k]]:
+        raise OptionError(
+            f"{path} is of a run with another {changed[0]} "
+            f"({progress.settings.get(changed[0])}, not {settings[changed[0]]}): "
+            "use the settings of that run, or another folder"
+        )
+    network.optimizer.build(network.trainable_variables)
+    for name, variable in state_variables(network).items():
+        variable.assign(arrays[name])
+    return progress
+
+
+def state_variables(network: keras.Model) -> dict[str, keras.Variable]:
+    """Return all that training changes in a network, by position: weights and optimizer."""
+    weights = {f"weights/{i}": v for i, v in enumerate(network.variables)}
+    return weights | {f"optimizer/{i}": v for i, v in enumerate(network.optimizer.variables)}
+
+
+def state_arrays(network: keras.Model) -> Arrays:
+    """Return the values of `state_variables`."""
+    return {
+        name: keras.ops.convert_to_numpy(v.value) for name, v in state_variables(network).items()
+    }

@@ -1,0 +1,119 @@
+"""What TensorBoard shows of a run. The only module that uses TensorFlow itself."""
+
+from __future__ import annotations
+
+import io
+import logging
+from importlib import import_module, util
+from pathlib import Path
+from typing import Any
+
+import librosa
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ..audio import Audio
+from .validation import Validation
+
+CLIPS = 4  # validation clips that are shown
+PANELS = ("mixture", "target", "estimate")
+FLOOR_DB = -80.0  # below the mixture's peak, in pictures
+
+log = logging.getLogger(__name__)
+
+
+def open_board(folder: Path, settings: dict[str, Any]) -> Board | None:
+    """Return a board, or None and one line in the log where TensorFlow is not installed."""
+    if util.find_spec("tensorflow") is None:
+        log.warning("no TensorBoard: TensorFlow is not installed, training goes on without")
+        return None
+    return Board(folder, settings)
+
+
+class Board:
+    """Writes scalars, sound and pictures of a run for TensorBoard.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the event files; a resumed run adds one.
+    settings : dict
+        The run's hyperparameters, shown under HParams.
+    """
+
+    def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
+        self._summary: Any = import_module("tensorflow").summary
+        self._writer = self._summary.create_file_writer(str(folder))
+        hparams = import_module("tensorboard.plugins.hparams.api")
+        with self._writer.as_default():
+            hparams.hparams({k: v if isinstance(v, (int, float)) else str(v) for k, v in settings.items()})
+
+    def write(
+        self, epoch: int, scalars: dict[str, float], validation: Validation, estimates: Audio
+    ) -> None:
+        """Write what an epoch gave.
+
+        Parameters
+        ----------
+        epoch : int
+        scalars : dict of str to float
+        validation : Validation
+        estimates : float32 array, (snippets, samples, channels)
+            Of the validation's mixtures.
+        """
+        with self._writer.as_default(step=epoch):
+            for name, value in scalars.items():
+                self._summary.scalar(name, value)
+            for i, name in enumerate(validation.names[:CLIPS]):
+                panels = (validation.mixture(i), validation.targets[i], estimates[i])
+                for panel, audio in zip(PANELS, panels, strict=True):
+                    if panel == "estimate" or epoch == 0:  # the others never change
+                        sound = np.clip(audio[np.newaxis], -1, 1)
+                        self._summary.audio(f"{name}/{panel}", sound, validation.sample_rate)
+                picture = draw_spectrograms(panels, validation.sample_rate, name)
+                self._summary.image(f"{name}/spectrograms", picture[np.newaxis])
+        self._writer.flush()
+
+
+def draw_spectrograms(
+    panels: tuple[Audio, ...], sample_rate: int, title: str
+) -> NDArray[np.uint8]:
+    """Draw the mel spectrograms of mixture, target and estimate, one above the other.
+
+    Parameters
+    ----------
+    panels : tuple of float32 array, (samples, channels)
+    sample_rate : int
+        In Hz.
+    title : str
+
+    Returns
+    -------
+    uint8 array, (height, width, 4)
+    """
+    figure = Figure(figsize=(8, 8), layout="constrained")
+    figure.suptitle(title)
+    # a little above zero, so that a silent mixture has a logarithm
+    reference = max(float(np.max(mel_power(panels[0], sample_rate))), 1e-10)
+    axes = figure.subplots(len(panels), 1, sharex=True, sharey=True)
+    for axis, name, audio in zip(axes, PANELS, panels, strict=True):
+        power = librosa.power_to_db(mel_power(audio, sample_rate), ref=reference, top_db=None)
+        picture = librosa.display.specshow(
+            power, sr=sample_rate, x_axis="time", y_axis="mel", ax=axis, vmin=FLOOR_DB, vmax=0
+        )
+        axis.set(ylabel=f"{name}, Hz", xlabel="")
+    axes[-1].set(xlabel="seconds")
+    figure.colorbar(picture, ax=axes, format="%+.0f dB")
+    file = io.BytesIO()
+    figure.savefig(file, format="rgba", dpi=80)
+    width, height = (int(v) for v in figure.get_size_inches() * 80)
+    return np.frombuffer(file.getvalue(), dtype=np.uint8).reshape(height, width, 4)
+
+
+def mel_power(audio: Audio, sample_rate: int) -> NDArray[np.float32]:
+    """Return the mel power spectrogram of the mono sum, ``(bands, frames)``."""
+    power: NDArray[np.float32] = librosa.feature.melspectrogram(
+        y=audio.mean(axis=1), sr=sample_rate, n_fft=2048, hop_length=512
+    )
+    return power
