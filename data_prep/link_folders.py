@@ -1,6 +1,6 @@
-"""Bring folders of audio together into one folder of vocals and one of accompaniment.
+r"""Bring folders of audio together into one folder of vocals and one of accompaniment.
 
-    python data_prep/link_folders.py prepared \\
+    python data_prep/link_folders.py prepared \
         --vocals singers/vocals acapellas --accompaniment singers/backing games
 
 makes prepared/vocals and prepared/accompaniment, in which every folder given is a link, named a, b,

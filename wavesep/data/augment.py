@@ -59,9 +59,7 @@ def low_pass(
     return signal.sosfiltfilt(sos, audio, axis=0, padtype=None).astype(np.float32)
 
 
-def white_noise(
-    audio: Audio, rng: np.random.Generator, low_db: float, high_db: float
-) -> Audio:
+def white_noise(audio: Audio, rng: np.random.Generator, low_db: float, high_db: float) -> Audio:
     """Add white noise with an RMS between the two levels, in dB of full scale."""
     level = 10 ** (rng.uniform(low_db, high_db) / 20)
     return audio + np.float32(level) * rng.standard_normal(audio.shape, dtype=np.float32)

@@ -23,7 +23,7 @@ class Clips:
     Parameters
     ----------
     folder : path
-        Searched with everything below it for wav, flac, ogg, mp3 and aiff files; links are followed.
+        Searched with everything below it, links too, for wav, flac, ogg, mp3 and aiff files.
     names : iterable of str, optional
         Take only these files: paths below the folder, without their suffix. Default: all.
 
@@ -40,9 +40,7 @@ class Clips:
         If no audio file is there, or one cannot be opened.
     """
 
-    def __init__(
-        self, folder: str | os.PathLike[str], names: Iterable[str] | None = None
-    ) -> None:
+    def __init__(self, folder: str | os.PathLike[str], names: Iterable[str] | None = None) -> None:
         self.folder = Path(folder)
         found = find_audio(self.folder)
         if names is not None:

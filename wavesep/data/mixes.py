@@ -52,7 +52,7 @@ class Augmentation:
     mute_accompaniment: float = 0.04
 
 
-class MixGenerator(keras.utils.PyDataset):  # type: ignore[misc]
+class MixGenerator(keras.utils.PyDataset):
     """Batches of mixtures and their vocals, endlessly new, for ``keras.Model.fit``.
 
     Example k of batch i of epoch e is a pure function of ``(seed, e, i, k)``. So the batches are
@@ -103,7 +103,7 @@ class MixGenerator(keras.utils.PyDataset):  # type: ignore[misc]
         batch_size: int = 4,
         batches: int = 100,
         aligned_share: float = 0.5,
-        augmentation: Augmentation = Augmentation(),  # noqa: B008  frozen
+        augmentation: Augmentation = Augmentation(),
         seed: int = 0,
         workers: int = 1,
     ) -> None:
@@ -124,7 +124,7 @@ class MixGenerator(keras.utils.PyDataset):  # type: ignore[misc]
         self.seed = seed
         self.epoch = 0
         self._pair_weights = np.array([vocals.seconds[i] for i, _ in self.pairs])
-        self._workers = ThreadPoolExecutor(workers, thread_name_prefix="mixes")
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="mixes")
         self._ahead: dict[tuple[int, int], list[Future[tuple[Audio, Audio]]]] = {}
 
     def __len__(self) -> int:
@@ -149,8 +149,7 @@ class MixGenerator(keras.utils.PyDataset):  # type: ignore[misc]
 
     def _submit(self, index: int) -> list[Future[tuple[Audio, Audio]]]:
         return [
-            self._workers.submit(self.example, self.epoch, index, k)
-            for k in range(self.batch_size)
+            self._threads.submit(self.example, self.epoch, index, k) for k in range(self.batch_size)
         ]
 
     def example(self, epoch: int, index: int, k: int) -> tuple[Audio, Audio]:

@@ -61,7 +61,5 @@ def join_channels(groups: Audio, channels: int) -> Audio:
     float32 array, (samples, channels)
     """
     step = groups.shape[2]
-    parts = [
-        to_channels(group, min(step, channels - i * step)) for i, group in enumerate(groups)
-    ]
+    parts = [to_channels(group, min(step, channels - i * step)) for i, group in enumerate(groups)]
     return np.concatenate(parts, axis=1)

@@ -1,7 +1,7 @@
 """The WaveNet that isolates vocals: gated dilated convolutions on raw samples, not causal.
 
-The network follows J. Vossen, "Using Deep Learning to isolate vocals from songs" (2019), which takes
-its layers from A. van den Oord et al., "WaveNet: A Generative Model for Raw Audio",
+The network follows J. Vossen, "Using Deep Learning to isolate vocals from songs" (2019), which
+takes its layers from A. van den Oord et al., "WaveNet: A Generative Model for Raw Audio",
 arXiv:1609.03499, section 2.
 """
 
@@ -12,16 +12,9 @@ from typing import Any
 import keras
 from keras import layers
 
+from .context import layer_context, layer_dilations, network_context
+
 PADDINGS = ("same", "valid")
-
-
-def layer_context(kernel_size: int, dilation: int) -> tuple[int, int]:
-    """Return the frames that a convolution needs before and after its output frame.
-
-    An even kernel cannot be centred: its extra frame lies ahead.
-    """
-    margin = (kernel_size - 1) * dilation
-    return margin // 2, margin - margin // 2
 
 
 def gated_layer(
@@ -104,7 +97,7 @@ class WaveNet(keras.Model):
     left_context, right_context : int
         Samples that a frame of the output needs before and after itself.
     receptive_field : int
-        Samples that a frame of the output depends on: ``left_context + frame_size + right_context``.
+        What a frame of the output depends on: ``left_context + frame_size + right_context``.
     dilations : list of int
         Of the layers, in frames.
 
@@ -150,10 +143,8 @@ class WaveNet(keras.Model):
             "padding": padding,
         }
         check_config(config)
-        dilations = [dilation_base**i for _ in range(stacks) for i in range(layers_per_stack)]
-        contexts = [layer_context(kernel_size, dilation) for dilation in dilations]
-        left = frame_size * sum(before for before, _ in contexts)
-        right = frame_size * sum(after for _, after in contexts)
+        dilations = layer_dilations(stacks, layers_per_stack, dilation_base)
+        left, right = network_context(config)
 
         mixture = keras.Input((None, channels), name="mixture")
         x = mixture
@@ -175,7 +166,8 @@ class WaveNet(keras.Model):
             if total is None:
                 total = skip
             else:  # the skips so far are longer by this layer's context
-                total = layers.Cropping1D(contexts[i], name=f"layer{i}_crop_skips")(total)
+                context = layer_context(kernel_size, dilation)
+                total = layers.Cropping1D(context, name=f"layer{i}_crop_skips")(total)
                 total = layers.Add(name=f"layer{i}_skips")([total, skip])
         for i, width in enumerate(head):
             total = layers.Conv1D(width, 1, activation="relu", name=f"head{i}")(total)

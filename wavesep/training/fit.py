@@ -125,7 +125,7 @@ def stops(progress: Progress, epochs: int, patience: int | None) -> bool:
     return progress.epoch >= epochs or tired
 
 
-class Watch(keras.callbacks.Callback):  # type: ignore[misc]
+class Watch(keras.callbacks.Callback):
     """Tell the generator its epoch; score, save and show the network after each."""
 
     def __init__(
@@ -170,7 +170,9 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
             "validation/si_sdr_gain": scores.si_sdr_gain,
             "speed/audio_seconds_per_second": audio / self.mixes.sample_rate / seconds,
         }
-        log.info("epoch %d: %s", epoch + 1, json.dumps({k: round(v, 4) for k, v in scalars.items()}))
+        log.info(
+            "epoch %d: %s", epoch + 1, json.dumps({k: round(v, 4) for k, v in scalars.items()})
+        )
         if self.board:
             self.board.write(epoch, scalars, self.validation, estimates)
         if stops(self.progress, epoch + 2, self.patience):

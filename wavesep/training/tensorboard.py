@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import librosa
+import librosa.display
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -47,7 +48,9 @@ class Board:
         self._writer = self._summary.create_file_writer(str(folder))
         hparams = import_module("tensorboard.plugins.hparams.api")
         with self._writer.as_default():
-            hparams.hparams({k: v if isinstance(v, (int, float)) else str(v) for k, v in settings.items()})
+            hparams.hparams(
+                {k: v if isinstance(v, (int, float)) else str(v) for k, v in settings.items()}
+            )
 
     def write(
         self, epoch: int, scalars: dict[str, float], validation: Validation, estimates: Audio
@@ -76,9 +79,7 @@ class Board:
         self._writer.flush()
 
 
-def draw_spectrograms(
-    panels: tuple[Audio, ...], sample_rate: int, title: str
-) -> NDArray[np.uint8]:
+def draw_spectrograms(panels: tuple[Audio, ...], sample_rate: int, title: str) -> NDArray[np.uint8]:
     """Draw the mel spectrograms of mixture, target and estimate, one above the other.
 
     Parameters

@@ -102,7 +102,9 @@ class Validation:
         """Return the network's estimates, ``(snippets, samples, channels)``."""
         # one shape of batch, so that nothing is compiled twice
         spare = -len(self.mixtures) % batch_size
-        mixtures = np.concatenate([self.mixtures, np.zeros_like(self.mixtures[:1]).repeat(spare, 0)])
+        mixtures = np.concatenate(
+            [self.mixtures, np.zeros_like(self.mixtures[:1]).repeat(spare, 0)]
+        )
         estimates = [
             network.predict_on_batch(mixtures[i : i + batch_size])
             for i in range(0, len(mixtures), batch_size)

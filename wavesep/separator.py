@@ -1,0 +1,361 @@
+"""The Separator: a mixture in, its stems out, as arrays or as files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .audio import Audio
+from .audio.read import BLOCK, open_audio
+from .audio.write import StemFormat, open_stems
+from .dsp.blocks import BlockQueue, checked, with_tail
+from .dsp.channels import join_channels, split_channels
+from .dsp.chunks import ChunkPlan, run_chunks
+from .dsp.resample import resample_blocks, tail
+from .engines import open_engine
+from .errors import EmptyAudioError, OptionError
+from .models.context import network_context
+from .models.files import read_model_file
+
+CHUNK_CONTEXTS = 10  # a chunk is this many times its context, so a tenth of the work is done twice
+SHORTEST_CHUNK = 0.5  # seconds, by default
+LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000  # Hz; what lies beyond is a mistake
+MOST_CHANNELS = 64  # more are taken for samples on the wrong axis
+
+Progress = Callable[[int, int], None]
+Stems = dict[str, Audio]
+
+
+class Separator:
+    """Splits mixtures into stems.
+
+    An output sample depends on the mixture from ``left_context`` before to ``right_context`` after
+    it and on nothing else, so the chunks that a song is cut into leave no trace. Where all of that
+    is digital silence, so is every stem.
+
+    A mono mixture gives mono stems. Of more than two channels, 0 and 1 are separated as a stereo
+    pair, then 2 and 3, and so on; an odd last one as mono.
+
+    Parameters
+    ----------
+    model : str or path
+        A name out of `wavesep.list_models`, or a model file.
+    engine : {"auto", "keras"}
+        What runs the network.
+    precision : {"auto", "float32"}
+        Of the arithmetic.
+    chunk_seconds : float, > 0, optional
+        Length of the chunks; it changes the memory and the speed, not the result. Default: ten
+        times the network's context, and at least 0.5 s.
+    device : str, optional
+        "cpu", "gpu", "gpu:1" …; default: the accelerator, where Keras's backend has one.
+
+    Attributes
+    ----------
+    sample_rate : int
+        Of the model, in Hz; other mixtures are resampled for it, and their stems back.
+    sources : tuple of str
+        Names of the stems. The last is what the others leave of the mixture.
+    left_context, right_context : int
+        In samples at the model's rate.
+
+    Raises
+    ------
+    ModelFileError
+        If the model is missing, damaged or not one of ours.
+    OptionError
+        If an engine, a precision or a device is not there.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] = "vocals",
+        engine: str = "auto",
+        precision: str = "auto",
+        chunk_seconds: float | None = None,
+        device: str | None = None,
+    ) -> None:
+        file = read_model_file(model)
+        self.sample_rate = file.sample_rate
+        self.sources = file.sources
+        self.left_context, self.right_context = network_context(file.architecture)
+        self._channels: int = file.architecture["channels"]
+        self._plan = ChunkPlan(
+            self._chunk(chunk_seconds, file.architecture["frame_size"]),
+            self.left_context,
+            self.right_context,
+            file.architecture["frame_size"],
+            self._channels * file.architecture["targets"],
+        )
+        self._engine = open_engine(file, engine, precision, device)
+
+    def separate(
+        self, audio: NDArray[Any], sample_rate: int, progress: Progress | None = None
+    ) -> Stems:
+        """Separate a mixture in memory.
+
+        Parameters
+        ----------
+        audio : float array, (samples, channels) or (samples,)
+            The mixture, in [-1, 1]; it is left as it is.
+        sample_rate : int, from 1,000 to 768,000
+            In Hz.
+        progress : callable, optional
+            Called with the samples done and the samples in all, again and again.
+
+        Returns
+        -------
+        dict of str to float32 array, of the shape of ``audio``
+            A stem for each of `sources`, at the same rate and place. They add up to the mixture.
+
+        Raises
+        ------
+        OptionError
+            If the shape, the type or the rate is not one of the above.
+        EmptyAudioError
+            If there are no samples.
+        NonFiniteAudioError
+            If a sample is NaN or infinite.
+        """
+        check_array(audio)
+        mixture = np.asarray(audio, np.float32).reshape(len(audio), -1)
+        stems = {source: np.empty_like(mixture) for source in self.sources}
+        blocks = (mixture[i : i + BLOCK] for i in range(0, len(mixture), BLOCK))
+        done = 0
+        for part in self._run(blocks, sample_rate, mixture.shape[1]):
+            count = len(part[self.sources[0]])
+            for source, stem in stems.items():
+                stem[done : done + count] = part[source]
+            done += count
+            if progress:
+                progress(done, len(mixture))
+        return {source: stem.reshape(audio.shape) for source, stem in stems.items()}
+
+    def separate_to_file(
+        self,
+        path: str | os.PathLike[str],
+        out_dir: str | os.PathLike[str] = "separated",
+        *,
+        filename: str = "{track}/{stem}.{ext}",
+        codec: str = "wav",
+        bits: int | None = None,
+        start: float = 0.0,
+        duration: float | None = None,
+        two_stems: str | None = None,
+        overwrite: bool = False,
+        progress: Progress | None = None,
+    ) -> dict[str, Path]:
+        """Separate a file block by block; the memory this takes does not grow with the song.
+
+        Parameters
+        ----------
+        path : path
+            Any audio or video file.
+        out_dir : path
+            Made where it is missing.
+        filename : str
+            Of each stem below ``out_dir``; ``{track}`` is the name of the song's file without its
+            suffix, ``{stem}`` the source and ``{ext}`` the codec.
+        codec : {"wav", "flac", "mp3"}
+        bits : {16, 24, 32}, optional
+            Depth; 32 is float, for wav alone. Default: the song's own, as far as the codec has it.
+        start, duration : float, >= 0
+            In seconds, a part of the song: the samples that the whole song would give there, but
+            for the gain below, which only knows the part. Default: the whole song.
+        two_stems : str, optional
+            One of `sources`, which is written, beside everything else as one stem.
+        overwrite : bool
+            Replace files that exist. Default: raise OutputExistsError.
+        progress : callable, optional
+            Called with the samples done and the samples in all, again and again.
+
+        Returns
+        -------
+        dict of str to Path
+            The file of each stem. Where one of them would clip, all have been turned down by the
+            same gain, and a warning in the log says so: they add up still.
+
+        Raises
+        ------
+        AudioError
+            If the file cannot be read to its end: see its subclasses.
+        OptionError
+            If an option is none of the above, or the part lies beyond the song's end.
+        OutputError
+            If a stem cannot be written: see its subclasses. Nothing half-written is left.
+        """
+        with open_audio(path) as reader:
+            info = reader.info
+            first, end = part_of_song(info.sample_rate, start, duration)
+            names = self._stem_names(two_stems)
+            if bits is None:
+                bits = min(info.bits, 24) if codec == "flac" else info.bits
+            form = StemFormat(codec, bits, info.sample_rate, info.channels)
+            paths = stem_paths(Path(path), Path(out_dir), filename, names, codec)
+            total = max((info.samples if end is None else min(end, info.samples)) - first, 0)
+            done = 0
+            with open_stems(paths, form, samples=total, overwrite=overwrite) as writer:
+                part = (first, end)
+                for stems in self._run(reader.blocks(), info.sample_rate, info.channels, part):
+                    writer.write(two_of(stems, two_stems, names) if two_stems else stems)
+                    done += len(next(iter(stems.values())))
+                    if progress:
+                        progress(done, max(total, done))
+                if not done:
+                    raise OptionError(f"{path} ends before {start:g} s: start earlier")
+        return paths
+
+    def _run(
+        self,
+        blocks: Iterable[Audio],
+        sample_rate: int,
+        channels: int,
+        part: tuple[int, int | None] = (0, None),
+    ) -> Iterator[Stems]:
+        """Yield the stems of a part of a mixture, in its own rate and channels."""
+        if not LOWEST_RATE <= sample_rate <= HIGHEST_RATE:
+            raise OptionError(
+                f"sample_rate must be from {LOWEST_RATE} to {HIGHEST_RATE} Hz, not {sample_rate}"
+            )
+        first, end = part
+        queue = BlockQueue()
+        mixture = queue.tap(checked(blocks))
+        at = 0
+        for estimate in self._estimate(mixture, sample_rate, channels, part):
+            count = min(len(estimate), len(queue))
+            stems = self._stems(queue.take(count), estimate[:count])
+            lo, hi = max(first - at, 0), count if end is None else min(end - at, count)
+            at += count
+            if hi > lo:
+                yield {source: stem[lo:hi] for source, stem in stems.items()}
+            if end is not None and at >= end:
+                return
+
+    def _estimate(
+        self,
+        mixture: Iterator[Audio],
+        sample_rate: int,
+        channels: int,
+        part: tuple[int, int | None],
+    ) -> Iterator[Audio]:
+        """Yield the targets, one beside the other: ``(samples, targets * channels)``."""
+        rate = self.sample_rate
+        padded = with_tail(mixture, tail(sample_rate, rate), channels)
+        resampled = resample_blocks(padded, sample_rate, rate, channels)
+        groups = (split_channels(block, self._channels) for block in resampled)
+        estimates = run_chunks(
+            self._engine,
+            groups,
+            self._plan,
+            batch_size=self._engine.batch_size,
+            wanted=at_model_rate(part, sample_rate, rate),
+        )
+        targets = (
+            np.concatenate(
+                [
+                    join_channels(estimate[..., i : i + self._channels], channels)
+                    for i in range(0, estimate.shape[2], self._channels)
+                ],
+                axis=1,
+            )
+            for estimate in estimates
+        )
+        width = channels * (len(self.sources) - 1)
+        return resample_blocks(targets, rate, sample_rate, width)
+
+    def _stems(self, mixture: Audio, estimate: Audio) -> Stems:
+        """Name the targets, and give the rest of the mixture to the last source."""
+        targets = np.split(estimate, len(self.sources) - 1, axis=1)
+        return dict(zip(self.sources, [*targets, mixture - sum(targets)], strict=True))
+
+    def _stem_names(self, two_stems: str | None) -> tuple[str, ...]:
+        if two_stems is None:
+            return self.sources
+        if two_stems not in self.sources:
+            raise OptionError(
+                f"the model has no source {two_stems!r}: it has {', '.join(self.sources)}"
+            )
+        others = [source for source in self.sources if source != two_stems]
+        return two_stems, others[0] if len(others) == 1 else f"no_{two_stems}"
+
+    def _chunk(self, seconds: float | None, frame_size: int) -> int:
+        """Return the samples in a chunk, a multiple of the frame size."""
+        if seconds is None:
+            context = self.left_context + self.right_context
+            seconds = max(CHUNK_CONTEXTS * context / self.sample_rate, SHORTEST_CHUNK)
+        if not seconds > 0:
+            raise OptionError(f"chunk_seconds must be more than 0, not {seconds}")
+        return max(round(seconds * self.sample_rate / frame_size), 1) * frame_size
+
+
+def check_array(audio: NDArray[Any]) -> None:
+    """Raise unless an array can be a mixture."""
+    if not isinstance(audio, np.ndarray) or not np.issubdtype(audio.dtype, np.floating):
+        kind = getattr(audio, "dtype", type(audio).__name__)
+        raise OptionError(
+            f"audio must be an array of floats in [-1, 1], not {kind}: "
+            "divide 16-bit integers by 32768"
+        )
+    if audio.ndim not in (1, 2):
+        raise OptionError(f"audio must be (samples, channels) or (samples,), not {audio.shape}")
+    if audio.size == 0:
+        raise EmptyAudioError("the audio has no samples")
+    if audio.ndim == 2 and audio.shape[1] > MOST_CHANNELS:
+        raise OptionError(
+            f"audio must be (samples, channels), not {audio.shape}: transpose it with audio.T"
+        )
+
+
+def part_of_song(sample_rate: int, start: float, duration: float | None) -> tuple[int, int | None]:
+    """Return the first sample of a part and its end; None is the song's own end."""
+    if not start >= 0 or not (duration is None or duration > 0):
+        raise OptionError(
+            f"start must be 0 s or more and duration more than 0 s, not {start} and {duration}"
+        )
+    first = round(start * sample_rate)
+    return first, None if duration is None else round((start + duration) * sample_rate)
+
+
+def at_model_rate(
+    part: tuple[int, int | None], sample_rate: int, model_rate: int
+) -> tuple[int, int] | None:
+    """Return the samples that a part needs at the model's rate, and a second around them.
+
+    The second is there for the filter of the resampler.
+    """
+    first, end = part
+    if part == (0, None):
+        return None
+    room = 0 if sample_rate == model_rate else 1
+    begin = int((first / sample_rate - room) * model_rate)
+    return begin, int(1e18) if end is None else int((end / sample_rate + room) * model_rate) + 1
+
+
+def stem_paths(
+    song: Path, out_dir: Path, filename: str, names: tuple[str, ...], codec: str
+) -> dict[str, Path]:
+    """Return where each stem of a song goes."""
+    try:
+        paths = {
+            name: out_dir / filename.format(track=song.stem, stem=name, ext=codec) for name in names
+        }
+    except (KeyError, IndexError, ValueError) as error:
+        raise OptionError(
+            f"filename {filename!r} cannot be filled in: use {{track}}, {{stem}} and {{ext}}"
+        ) from error
+    if len({*paths.values()}) < len(paths):
+        raise OptionError(
+            f"filename {filename!r} must hold {{stem}}, or stems overwrite each other"
+        )
+    return paths
+
+
+def two_of(stems: Stems, source: str, names: tuple[str, ...]) -> Stems:
+    """Return one stem, and the sum of all others."""
+    others: Audio = sum(stem for name, stem in stems.items() if name != source)  # type: ignore[assignment]
+    return {names[0]: stems[source], names[1]: others}
