@@ -25,7 +25,7 @@ SAMPLE_RATE = 44_100  # Hz
 SNIPPET = 4 * SAMPLE_RATE  # samples that the loss sees of each mixture; the context comes on top
 BATCH_SIZE = 4  # mixtures in a batch
 BATCHES = 100  # in an epoch, after which the run is measured and saved
-LEARNING_RATE = 1e-3  # at the first step; it falls to zero in the shape of a cosine
+LEARNING_RATE = 5e-4  # at the first step; it falls to zero in the shape of a cosine
 PATIENCE = 10  # epochs without a better one before it stops early
 
 parser = argparse.ArgumentParser(

@@ -21,6 +21,9 @@ from ..errors import AudioError, EmptyAudioError, TruncatedAudioError
 from . import Audio
 
 BLOCK = 65_536  # samples read at a time
+INDEXED = {"matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"}  # FFmpeg's formats that state their length
+MP3_FRAME = 1_441  # bytes in the largest frame
+SLACK = 0.1  # seconds that a decoder may give less than they state, for its delay
 
 
 @dataclass(frozen=True)
@@ -152,9 +155,7 @@ class SoundFileReader:
         except soundfile.LibsndfileError as error:
             raise AudioError(f"{self._path} is damaged after {done} samples: {error}") from error
         if done < self.info.samples or is_cut(self._path, self._file):
-            raise TruncatedAudioError(
-                f"{self._path} is cut short: its sound ends after {done} samples"
-            )
+            raise TruncatedAudioError(f"{self._path} is cut short: its end is missing")
 
 
 def bits_of(subtype: str) -> int:
@@ -168,15 +169,46 @@ def is_cut(path: Path, file: soundfile.SoundFile) -> bool:
     """Tell if a file ends before its header or its last page says.
 
     libsndfile reads such files as far as they go and says so only in its log (WAV, AIFF), or not at
-    all: an Ogg stream must end with a page that is marked as its last (RFC 3533, section 6).
+    all (Ogg: RFC 3533, section 6; MP3).
     """
     if file.format == "OGG":
-        with path.open("rb") as raw:
-            raw.seek(max(path.stat().st_size - 65_536, 0))  # a page is smaller than this
-            tail = raw.read()
-        page = tail.rfind(b"OggS")
-        return page < 0 or len(tail) < page + 6 or not tail[page + 5] & 4
+        return not ends_with_last_page(path)
+    if file.format == "MP3":
+        return is_shorter_than_xing(path)
     return "should be" in file.extra_info
+
+
+def ends_with_last_page(path: Path) -> bool:
+    """Tell if an Ogg file ends with a whole page that is marked as its stream's last."""
+    with path.open("rb") as raw:
+        raw.seek(max(path.stat().st_size - 65_536, 0))  # a page is smaller than this
+        tail = raw.read()
+    page = tail[max(tail.rfind(b"OggS"), 0) :]
+    if len(page) < 27 or len(page) < 27 + page[26]:
+        return False
+    size = 27 + page[26] + sum(page[27 : 27 + page[26]])
+    return bool(page[5] & 4) and len(page) >= size
+
+
+def is_shorter_than_xing(path: Path) -> bool:
+    """Tell if an MP3 file has fewer bytes than its encoder has written into its first frame.
+
+    The frame holds "Xing" or "Info", flags, the number of frames if flag 1 is set and the number
+    of bytes if flag 2 is; it may follow an ID3 tag, whose size is 4 times 7 bits.
+    """
+    with path.open("rb") as raw:
+        head = raw.read(10)
+        tag = 0
+        if head.startswith(b"ID3"):
+            tag = 10 + sum(byte << (7 * (3 - i)) for i, byte in enumerate(head[6:10]))
+        raw.seek(tag)
+        frame = raw.read(200)
+    at = max(frame.find(b"Xing"), frame.find(b"Info"))
+    if at < 0 or len(frame) < at + 16 or not frame[at + 7] & 2:
+        return False
+    at += 12 if frame[at + 7] & 1 else 8
+    size = int.from_bytes(frame[at : at + 4], "big")
+    return path.stat().st_size < tag + size - MP3_FRAME  # some encoders count one too many
 
 
 @contextmanager
@@ -201,7 +233,14 @@ class AvReader:
         self._stream = container.streams.audio[0]
         if not self._stream.rate or not self._stream.channels:
             raise AudioError(f"{path} holds no sound that can be read")
-        seconds = (container.duration or 0) / av.time_base
+        # a video's picture may be longer than its sound, and what has no index is only estimated
+        own = self._stream.duration
+        has_index = container.format.name in INDEXED
+        self._exact = has_index and (own is not None or not container.streams.video)
+        if own is not None and has_index:
+            seconds = float(own * self._stream.time_base)
+        else:
+            seconds = (container.duration or 0) / av.time_base
         samples = round(seconds * self._stream.rate)
         self.info = AudioInfo(self._stream.rate, self._stream.channels, samples, 16)
 
@@ -219,3 +258,5 @@ class AvReader:
             raise AudioError(f"{self._path} is damaged after {done} samples") from error
         if done == 0:
             raise EmptyAudioError(f"{self._path} has no samples")
+        if self._exact and done < self.info.samples - SLACK * self.info.sample_rate:
+            raise TruncatedAudioError(f"{self._path} is cut short: its end is missing")

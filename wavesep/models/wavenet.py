@@ -171,7 +171,13 @@ class WaveNet(keras.Model):
                 total = layers.Add(name=f"layer{i}_skips")([total, skip])
         for i, width in enumerate(head):
             total = layers.Conv1D(width, 1, activation="relu", name=f"head{i}")(total)
-        frames = layers.Conv1D(frame_size * channels * targets, 1, name="decoder")(total)
+        frames = layers.Conv1D(
+            frame_size * channels * targets,
+            1,
+            # begins near silence: a loud first guess drives the first steps so far that units die
+            kernel_initializer=keras.initializers.RandomNormal(stddev=1e-3),
+            name="decoder",
+        )(total)
         estimate = layers.Reshape((-1, channels * targets), name="unfold")(frames)
         super().__init__(inputs=mixture, outputs=estimate, **kwargs)
 
