@@ -23,6 +23,7 @@ from . import Audio
 BLOCK = 65_536  # samples read at a time
 INDEXED = {"matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"}  # FFmpeg's formats that state their length
 MP3_FRAME = 1_441  # bytes in the largest frame
+MP3_MEMORY = 12 * 1_152  # samples that a decoder must have seen before it is right
 SLACK = 0.1  # seconds that a decoder may give less than they state, for its delay
 
 
@@ -128,8 +129,9 @@ def read_part(path: str | os.PathLike[str], start: int, samples: int) -> Audio:
     """
     try:
         with soundfile.SoundFile(path) as file:
-            file.seek(start)
-            part: Audio = file.read(samples, dtype="float32", always_2d=True)
+            before = min(start, MP3_MEMORY) if file.format == "MP3" else 0
+            file.seek(start - before)
+            part: Audio = file.read(before + samples, dtype="float32", always_2d=True)[before:]
     except (soundfile.LibsndfileError, OSError) as error:
         raise AudioError(f"{path} cannot be read: {error}") from error
     if len(part) < samples:

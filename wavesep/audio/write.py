@@ -201,7 +201,8 @@ class StemWriter:
         """Remove everything that has not got its final name."""
         self._close()
         for path in self._growing + self._parts:
-            path.unlink(missing_ok=True)
+            if path.exists():
+                path.unlink()
 
     def _close(self) -> None:
         for file in self._files:

@@ -34,7 +34,7 @@ def split_channels(audio: Audio, channels: int) -> Audio:
     Parameters
     ----------
     audio : float32 array, (samples, any)
-    channels : int, >= 1
+    channels : {1, 2}
 
     Returns
     -------

@@ -218,7 +218,7 @@ def fingerprint(arrays: Arrays) -> str:
 def network_arrays(network: WaveNet) -> Arrays:
     """Return every weight of a network by "layer/variable"."""
     return {
-        f"{layer.name}/{variable.name}": np.array(variable)
+        f"{layer.name}/{variable.name}": np.array(variable.numpy())
         for layer in network.layers
         for variable in layer.weights
     }

@@ -89,8 +89,8 @@ class WaveNet(keras.Model):
         ``(batch, samples, channels)`` becomes ``(batch, samples, channels * targets)``.
         "valid": the input holds its context, ``(batch, left_context + samples + right_context,
         channels)``, and the output is shorter by it. Weights are the same.
-    **kwargs
-        Passed to ``keras.Model``: name, trainable, dtype.
+    name : str, optional
+        Of the Keras model.
 
     Attributes
     ----------
@@ -126,7 +126,7 @@ class WaveNet(keras.Model):
         head: tuple[int, ...] = (),
         activation: str = "relu",
         padding: str = "same",
-        **kwargs: Any,
+        name: str | None = None,
     ) -> None:
         config: dict[str, Any] = {
             "filters": filters,
@@ -179,7 +179,7 @@ class WaveNet(keras.Model):
             name="decoder",
         )(total)
         estimate = layers.Reshape((-1, channels * targets), name="unfold")(frames)
-        super().__init__(inputs=mixture, outputs=estimate, **kwargs)
+        super().__init__(inputs=mixture, outputs=estimate, name=name)
 
         self.config = config
         self.dilations = dilations

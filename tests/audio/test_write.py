@@ -1,0 +1,202 @@
+"""Writing: whole or not at all, in every format, and the stems add up."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wavesep.audio import Audio
+from wavesep.audio.write import StemFormat, open_stems, quantise
+from wavesep.errors import OptionError, OutputError, OutputExistsError
+
+RATE = 44_100
+FORMATS = [("wav", 16), ("wav", 24), ("wav", 32), ("flac", 16), ("flac", 24), ("mp3", 16)]
+
+
+@pytest.fixture
+def stems(rng: np.random.Generator) -> dict[str, Audio]:
+    """Two seconds of two stems, a sample more than a round number."""
+    noise = rng.uniform(-0.4, 0.4, (2, 2 * RATE + 1, 2)).astype(np.float32)
+    return {"vocals": noise[0], "accompaniment": noise[1]}
+
+
+def write(folder: Path, stems: dict[str, Audio], codec: str, bits: int, **options: bool) -> None:
+    paths = {name: folder / f"{name}.{codec}" for name in stems}
+    form = StemFormat(codec, bits, RATE, 2)
+    samples = len(stems["vocals"])
+    with open_stems(paths, form, samples=samples, **options) as writer:
+        for start in range(0, samples, 10_007):
+            writer.write({name: stem[start : start + 10_007] for name, stem in stems.items()})
+
+
+@pytest.mark.parametrize(("codec", "bits"), FORMATS)
+def test_what_is_written_can_be_read(
+    stems: dict[str, Audio], tmp_path: Path, codec: str, bits: int
+) -> None:
+    write(tmp_path / "new" / "folder", stems, codec, bits)
+
+    files = sorted((tmp_path / "new" / "folder").iterdir())
+    assert [file.name for file in files] == [f"accompaniment.{codec}", f"vocals.{codec}"]
+    for file in files:
+        audio, rate = soundfile.read(file, dtype="float32")
+        assert rate == RATE
+        assert audio.shape == stems[file.stem].shape
+        error = np.sqrt(np.mean((audio - stems[file.stem]) ** 2))
+        assert error <= {32: 0, 24: 2**-23, 16: 2**-15}[bits] + (0.1 if codec == "mp3" else 0)
+
+
+@pytest.mark.parametrize(("codec", "bits"), FORMATS)
+def test_one_gain_for_all_where_one_would_clip(
+    stems: dict[str, Audio], tmp_path: Path, codec: str, bits: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    stems["vocals"] = 4 * stems["vocals"]
+
+    with caplog.at_level(logging.WARNING):
+        write(tmp_path, stems, codec, bits)
+
+    gain = 1.0 if bits == 32 else 1 / np.abs(stems["vocals"]).max()
+    assert ("turned down by 4.1 dB" in caplog.text) == (bits != 32)
+    for name, stem in stems.items():
+        audio, _ = soundfile.read(tmp_path / f"{name}.{codec}")
+        written = np.sum(audio * stem) / np.sum(stem**2)
+        assert written == pytest.approx(gain, rel=0.15 if codec == "mp3" else 1e-3)
+
+
+@given(
+    bits=st.sampled_from([16, 24]),
+    count=st.integers(2, 5),
+    seed=st.integers(0, 1_000),
+)
+def test_rounded_stems_add_up_to_the_rounded_mixture(bits: int, count: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    scale = 2 ** (bits - 1)
+    mixture = (rng.integers(-scale // 8, scale // 8, (200, 2)) / scale).astype(np.float32)
+    targets = [rng.uniform(-0.2, 0.2, mixture.shape).astype(np.float32) for _ in range(count - 1)]
+    stems = [*targets, mixture - sum(targets)]
+
+    whole = quantise(stems, bits)
+
+    total = sum(stem.astype(np.int64) for stem in whole) >> (8 if bits == 24 else 0)
+    # the float32 stems themselves add up to a mixture of 24 bits only to within their rounding
+    wrong = np.abs(total - mixture.astype(np.float64) * scale).max()
+    assert wrong <= (0 if bits == 16 else count)
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_nothing_half_written_is_left(
+    stems: dict[str, Audio], tmp_path: Path, error: type[BaseException]
+) -> None:
+    paths = {name: tmp_path / "a" / "b" / f"{name}.wav" for name in stems}
+
+    def interrupted() -> None:
+        with open_stems(paths, StemFormat("wav", 16, RATE, 2), samples=9) as writer:
+            writer.write(stems)
+            assert len(list((tmp_path / "a" / "b").iterdir())) == 2
+            raise error
+
+    with pytest.raises(error):
+        interrupted()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_growing_stem_can_be_played(stems: dict[str, Audio], tmp_path: Path) -> None:
+    paths = {name: tmp_path / f"{name}.wav" for name in stems}
+    with open_stems(paths, StemFormat("wav", 16, RATE, 2), samples=3 * RATE) as writer:
+        writer.write(stems)
+        with av.open(str(tmp_path / "vocals.part.wav")) as container:
+            heard = [frame.to_ndarray() for frame in container.decode(audio=0)]
+        assert not paths["vocals"].exists()
+
+    samples = np.concatenate([h.reshape(-1, 2) for h in heard])
+    np.testing.assert_array_equal(samples, stems["vocals"])
+
+
+def test_a_file_that_exists_is_kept_unless_told(stems: dict[str, Audio], tmp_path: Path) -> None:
+    old = tmp_path / "vocals.wav"
+    old.write_text("mine")
+
+    with pytest.raises(OutputExistsError, match=r"vocals\.wav exists"):
+        write(tmp_path, stems, "wav", 16)
+    assert old.read_text() == "mine"
+    assert list(tmp_path.iterdir()) == [old]
+
+    write(tmp_path, stems, "wav", 16, overwrite=True)
+    assert soundfile.info(old).frames == len(stems["vocals"])
+
+
+def test_a_folder_that_cannot_be_made(stems: dict[str, Audio], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(OutputError, match="cannot be made"):
+        write(tmp_path / "file" / "song", stems, "wav", 16)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written(stems: dict[str, Audio], tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+
+    with pytest.raises(OutputError, match="cannot be"):
+        write(tmp_path, stems, "wav", 16)
+
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+import numpy as np
+from wavesep.audio.write import StemFormat, open_stems
+from wavesep.errors import DiskFullError
+
+# the limit on a file's size stands for a full disk: both make a write come out short
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
+noise = np.random.default_rng(0).uniform(-0.5, 0.5, (44_100, 2)).astype(np.float32)
+try:
+    paths = {"vocals": Path(sys.argv[1]) / "x" / "vocals.flac"}
+    with open_stems(paths, StemFormat("flac", 24, 44_100, 2), samples=1) as writer:
+        for _ in range(10):
+            writer.write({"vocals": noise})
+except DiskFullError as error:
+    print(error)
+"""
+
+
+# the float file alone takes 3.5 MB
+@pytest.mark.parametrize("limit", [100, 1_000_000, 3_500_000])
+def test_a_full_disk_leaves_nothing(tmp_path: Path, limit: int) -> None:
+    answer = subprocess.run(
+        [sys.executable, "-c", FULL, tmp_path, str(limit)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert "could not be written in full" in answer.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("codec", "bits", "rate", "channels", "message"),
+    [
+        ("aac", 16, 44_100, 2, "no codec 'aac'"),
+        ("wav", 20, 44_100, 2, "20 bits cannot"),
+        ("flac", 32, 44_100, 2, "flac holds up to 24 bits"),
+        ("flac", 16, 44_100, 9, "8 channels"),
+        ("mp3", 16, 96_000, 2, "mp3 cannot hold 2 channels at 96000 Hz"),
+        ("mp3", 16, 44_100, 6, "mp3 cannot hold 6 channels"),
+    ],
+)
+def test_what_a_codec_cannot_hold_is_refused(
+    codec: str, bits: int, rate: int, channels: int, message: str
+) -> None:
+    with pytest.raises(OptionError, match=message):
+        StemFormat(codec, bits, rate, channels)
+
+

@@ -1,0 +1,157 @@
+"""Chunks leave no trace: whatever the chunk, the batch and the blocks, the whole comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wavesep.audio import Audio
+from wavesep.dsp.chunks import ChunkPlan, Network, run_chunks
+
+
+def framed_fir(taps: Audio, frame_size: int) -> Network:
+    """A network that anyone can compute: a valid convolution, with a gain for each sample of a frame.
+
+    Its second output channel, of three, is the constant 1, which no silence would hide.
+    """
+
+    def run(mixtures: Audio) -> Audio:
+        out = np.stack(
+            [[np.convolve(channel, taps, "valid") for channel in mixture.T] for mixture in mixtures]
+        ).transpose(0, 2, 1)
+        assert out.shape[1] % frame_size == 0
+        gains = 1 + np.arange(out.shape[1]) % frame_size
+        return np.stack(
+            [out[..., 0] * gains, np.ones(out.shape[:2]), out[..., 1]], axis=2
+        ).astype(np.float32)
+
+    return run
+
+
+def in_blocks(audio: Audio, cuts: list[int]) -> Iterator[Audio]:
+    """Cut a sound, (groups, samples, channels), at the places given."""
+    edges = sorted({0, audio.shape[1], *(cut % (audio.shape[1] + 1) for cut in cuts)})
+    for start, end in zip(edges[:-1], edges[1:], strict=True):
+        yield audio[:, start:end]
+
+
+@settings(max_examples=300)
+@given(
+    samples=st.integers(1, 400),
+    frames=st.integers(1, 120),
+    frame_size=st.integers(1, 7),
+    left_frames=st.integers(0, 20),
+    right_frames=st.integers(0, 20),
+    batch_size=st.integers(1, 4),
+    groups=st.integers(1, 3),
+    cuts=st.lists(st.integers(0, 400), max_size=8),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_chunked_equals_whole(
+    samples: int, frames: int, frame_size: int, left_frames: int, right_frames: int,
+    batch_size: int, groups: int, cuts: list[int], seed: int,
+) -> None:  # fmt: skip
+    rng = np.random.default_rng(seed)
+    audio = rng.standard_normal((groups, samples, 2)).astype(np.float32)
+    left, right = left_frames * frame_size, right_frames * frame_size
+    # the contexts of a frame reach as far for its first sample as for its last
+    taps = rng.standard_normal(left + 1 + right).astype(np.float32)
+    network = framed_fir(taps, frame_size)
+    plan = ChunkPlan(frames * frame_size, left, right, frame_size, out_channels=3)
+
+    blocks = run_chunks(network, in_blocks(audio, cuts), plan, batch_size=batch_size)
+    estimate = np.concatenate(list(blocks), axis=1)
+
+    spare = -samples % frame_size
+    whole = network(np.pad(audio, ((0, 0), (left, right + spare), (0, 0))))[:, :samples]
+    np.testing.assert_allclose(estimate, whole, atol=1e-4)
+
+
+@given(
+    frames=st.integers(1, 30),
+    batch_size=st.integers(1, 3),
+    begin=st.integers(0, 299),
+    length=st.integers(1, 300),
+)
+def test_a_wanted_part_is_what_the_whole_has_there(
+    frames: int, batch_size: int, begin: int, length: int
+) -> None:
+    audio = np.random.default_rng(0).standard_normal((1, 300, 2)).astype(np.float32)
+    plan = ChunkPlan(4 * frames, 8, 12, 4, out_channels=3)
+    network = framed_fir(np.arange(21, dtype=np.float32), 4)
+    end = min(begin + length, 300)
+    asked = 0
+
+    def count(mixtures: Audio) -> Audio:
+        nonlocal asked
+        asked += len(mixtures)
+        return network(mixtures)
+
+    whole = np.concatenate(list(run_chunks(network, [audio], plan)), axis=1)
+    blocks = run_chunks(count, [audio], plan, batch_size=batch_size, wanted=(begin, end))
+    part = np.concatenate(list(blocks), axis=1)
+
+    assert part.shape == whole.shape
+    np.testing.assert_array_equal(part[:, begin:end], whole[:, begin:end])
+    chunks = (end - 1) // plan.chunk - begin // plan.chunk + 1
+    assert asked <= (chunks // batch_size + 2) * batch_size
+
+
+@given(
+    silences=st.lists(st.tuples(st.integers(0, 290), st.integers(1, 200)), max_size=4),
+    frames=st.integers(1, 40),
+)
+def test_the_estimate_is_zero_just_where_all_that_a_frame_reads_is(
+    silences: list[tuple[int, int]], frames: int
+) -> None:
+    audio = np.random.default_rng(0).uniform(0.1, 1, (1, 300, 2)).astype(np.float32)
+    for start, length in silences:
+        audio[:, start : start + length] = 0
+    left, right, frame = 8, 12, 4
+    plan = ChunkPlan(frame * frames, left, right, frame, out_channels=3)
+    network = framed_fir(np.ones(left + 1 + right, dtype=np.float32), frame)
+
+    constant = np.concatenate(list(run_chunks(network, [audio], plan)), axis=1)[0, :, 1]
+
+    heard = [
+        audio[0, max(t // frame * frame - left, 0) : t // frame * frame + frame + right].any()
+        for t in range(300)
+    ]
+    np.testing.assert_array_equal(constant, heard)
+
+
+def test_silence_is_not_given_to_the_network() -> None:
+    def refuse(mixtures: Audio) -> Audio:
+        raise AssertionError("asked for silence")
+
+    plan = ChunkPlan(8, 2, 2, 2, out_channels=3)
+    blocks = list(run_chunks(refuse, [np.zeros((2, 50, 2), np.float32)], plan))
+
+    assert sum(block.shape[1] for block in blocks) == 50
+    assert not any(block.any() for block in blocks)
+
+
+@given(samples=st.integers(1, 5_000))
+def test_a_network_is_given_few_shapes(samples: int) -> None:
+    shapes = set()
+    plan = ChunkPlan(1_024, 8, 8, 8, out_channels=3)
+    network = framed_fir(np.ones(17, np.float32), 8)
+
+    def note(mixtures: Audio) -> Audio:
+        shapes.add(mixtures.shape)
+        return network(mixtures)
+
+    audio = np.ones((1, samples, 2), np.float32)
+    list(run_chunks(note, in_blocks(audio, [100, 1_000]), plan, batch_size=2))
+
+    chunk = next(iter(shapes))[1] - 16
+    assert len(shapes) == 1
+    assert (chunk in {1_024 >> k for k in range(8)}) and (chunk >= min(samples, 1_024))
+
+
+def test_no_blocks_no_estimate() -> None:
+    plan = ChunkPlan(8, 2, 2, 2, out_channels=3)
+    assert list(run_chunks(lambda mixtures: mixtures, [], plan)) == []

@@ -1,0 +1,137 @@
+"""Model files: what goes in comes out, and nothing else is taken for one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+import wavesep
+from wavesep.errors import ModelFileError
+from wavesep.models.files import load_arrays, read_model_file
+
+
+def test_a_model_file_holds_the_network_and_all_about_it(tiny_file: Path, tmp_path: Path) -> None:
+    file = read_model_file(tiny_file)
+    network = file.build()
+    copy = tmp_path / "copy.safetensors"
+
+    type(file).from_network(
+        network,
+        sample_rate=22_050,
+        sources=("drums", "rest"),
+        licence="CC0",
+        card={"minutes": 3, "ä": ["b"]},
+    ).save(copy)
+
+    read = read_model_file(copy)
+    assert (read.sample_rate, read.sources, read.licence) == (22_050, ("drums", "rest"), "CC0")
+    assert read.card == {"minutes": 3, "ä": ["b"]}
+    assert read.architecture == {k: v for k, v in network.config.items() if k != "padding"} | {
+        "head": []
+    }
+    assert read.parameters == network.count_params()
+    assert read.arrays.keys() == file.arrays.keys()
+    for name, array in read.arrays.items():
+        np.testing.assert_array_equal(array, file.arrays[name])
+    assert list(tmp_path.iterdir()) == [copy]
+
+
+def test_the_shipped_model_loads_by_name() -> None:
+    assert "vocals" in wavesep.list_models()
+
+    file = read_model_file("vocals")
+
+    assert file.sources == ("vocals", "accompaniment")
+    assert file.sample_rate == 44_100
+    assert file.licence != "not stated"
+    assert {"data", "training", "scores", "limits"} <= file.card.keys()
+    assert all(np.isfinite(array).all() and array.any() for array in file.arrays.values())
+    assert wavesep.load_model("vocals").count_params() == file.parameters
+
+
+def test_no_such_model() -> None:
+    with pytest.raises(ModelFileError, match="no model 'vocalz': give a file, or one of .*vocals"):
+        wavesep.load_model("vocalz")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.3, 0.99])
+def test_a_truncated_file_is_refused(tiny_file: Path, tmp_path: Path, share: float) -> None:
+    content = tiny_file.read_bytes()
+    path = tmp_path / "cut.safetensors"
+    path.write_bytes(content[: int(share * len(content))])
+
+    with pytest.raises(ModelFileError, match="damaged"):
+        wavesep.load_model(path)
+
+
+def test_a_changed_byte_is_noticed(tiny_file: Path, tmp_path: Path) -> None:
+    content = bytearray(tiny_file.read_bytes())
+    content[-10] ^= 1
+    path = tmp_path / "changed.safetensors"
+    path.write_bytes(content)
+
+    with pytest.raises(ModelFileError, match="checksum"):
+        wavesep.load_model(path)
+
+
+def test_foreign_files_are_refused(tmp_path: Path) -> None:
+    text = tmp_path / "text.safetensors"
+    text.write_text("not a model")
+    foreign = tmp_path / "foreign.safetensors"
+    safetensors.numpy.save_file({"a": np.zeros(3)}, foreign)
+
+    with pytest.raises(ModelFileError, match="no model file"):
+        wavesep.load_model(text)
+    with pytest.raises(ModelFileError, match="not a wavesep model"):
+        wavesep.load_model(foreign)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: f.architecture.pop("filters"), "shape"),
+        (lambda f: f.architecture.update(depth=3), "cannot be built"),
+        (lambda f: f.architecture.update(layers_per_stack=5), "odd"),
+        (lambda f: f.arrays.pop("decoder/bias"), "decoder/bias"),
+        (lambda f: f.arrays.update({"decoder/bias": np.zeros(3)}), "decoder/bias"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(
+    change: object, message: str, tiny_file: Path, tmp_path: Path
+) -> None:
+    file = read_model_file(tiny_file)
+    assert callable(change)
+    change(file)
+    path = tmp_path / "odd.safetensors"
+    file.save(path)
+
+    with pytest.raises(ModelFileError, match=message):
+        wavesep.load_model(path)
+
+
+def test_reading_a_model_file_needs_no_keras(tiny_file: Path) -> None:
+    code = (
+        "import sys; from wavesep.models.files import read_model_file; "
+        f"read_model_file({str(tiny_file)!r}); "
+        "assert not {'keras', 'tensorflow'} & sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_arrays_survive_an_interrupted_save(tiny_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(tiny_file.read_bytes())
+    before, _ = load_arrays(path)
+    file = read_model_file(path)
+    file.arrays["bad"] = object()  # type: ignore[assignment]
+
+    with pytest.raises((TypeError, AttributeError, ValueError)):
+        file.save(path)
+
+    after, _ = load_arrays(path)
+    assert before.keys() == after.keys()

@@ -1,0 +1,171 @@
+"""The network: its preset to the letter, its contexts proved by perturbation, saving."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from wavesep import PRESETS, WaveNet, load_model
+from wavesep.models.files import ModelFile
+
+SMALL = {"filters": 6, "skip_filters": 5}
+CONFIGS: list[dict[str, Any]] = [
+    {"kernel_size": 2, "stacks": 2, "layers_per_stack": 3},
+    {"kernel_size": 3, "stacks": 2, "layers_per_stack": 3},
+    {"kernel_size": 2, "stacks": 1, "layers_per_stack": 3, "frame_size": 4},
+    {"kernel_size": 3, "stacks": 1, "layers_per_stack": 2, "frame_size": 3, "head": (4, 3)},
+    {"kernel_size": 2, "stacks": 3, "layers_per_stack": 2, "dilation_base": 3, "channels": 1},
+    {"kernel_size": 3, "stacks": 1, "layers_per_stack": 3, "targets": 2, "activation": "linear"},
+]
+
+
+def random_network(**config: Any) -> WaveNet:
+    """A network whose weights and biases are all random."""
+    network = WaveNet(**(SMALL | config))
+    rng = np.random.default_rng(0)
+    for variable in network.weights:
+        variable.assign(rng.uniform(-0.7, 0.7, variable.shape))
+    return network
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("config", CONFIGS)
+def test_an_input_sample_moves_just_the_outputs_that_the_contexts_allow(
+    config: dict[str, Any], padding: str
+) -> None:
+    network = random_network(**config, padding=padding)
+    left, right, frame = network.left_context, network.right_context, network.config["frame_size"]
+    shift = left if padding == "valid" else 0  # input sample that output sample 0 stands at
+    outputs = 2 * -(-(left + right) // frame) * frame + 4 * frame
+    samples = outputs + (left + right if padding == "valid" else 0)
+    place = outputs // 2 + 1
+    rng = np.random.default_rng(1)
+    # units of a ReLU may be dead for one mixture, but not for all of thirty
+    mixtures = rng.standard_normal((30, samples, network.config["channels"])).astype(np.float32)
+    perturbed = mixtures.copy()
+    perturbed[:, shift + place] += 10
+
+    moved = (network.predict(perturbed, verbose=0) != network.predict(mixtures, verbose=0)).any(
+        axis=(0, 2)
+    )
+
+    # frame f, its samples f to f + frame - 1, reads from f - left to f + frame - 1 + right
+    starts = np.arange(0, outputs, frame)
+    reads = (starts - left <= place) & (place <= starts + frame - 1 + right)
+    assert len(moved) == outputs
+    np.testing.assert_array_equal(moved, reads.repeat(frame))
+
+
+def test_padding_is_zeros_once_at_the_input() -> None:
+    same = random_network(kernel_size=3, stacks=2, layers_per_stack=3, frame_size=2)
+    valid = random_network(kernel_size=3, stacks=2, layers_per_stack=3, frame_size=2, padding="valid")
+    mixture = np.random.default_rng(2).standard_normal((2, 40, 2)).astype(np.float32)
+    padded = np.pad(mixture, ((0, 0), (same.left_context, same.right_context), (0, 0)))
+
+    np.testing.assert_array_equal(
+        same.predict(mixture, verbose=0), valid.predict(padded, verbose=0)
+    )
+
+
+def test_vossen2019_is_the_network_of_the_post() -> None:
+    network = WaveNet(**PRESETS["vossen2019"])
+
+    assert network.count_params() == 3_196_418
+    assert network.dilations == [2 ** (i % 10) for i in range(30)]
+    assert (network.left_context, network.right_context) == (1_533, 1_536)
+    assert network.receptive_field == 3_070
+    assert network.input_shape == network.output_shape == (None, None, 2)
+    layers = {layer.name: layer for layer in network.layers}
+    for i in range(30):
+        for name, activation, filters, kernel, dilation in (
+            (f"layer{i}_tanh", "tanh", 128, 2, 2 ** (i % 10)),
+            (f"layer{i}_sigmoid", "sigmoid", 128, 2, 2 ** (i % 10)),
+            (f"layer{i}_skip", "relu", 192, 1, 1),
+            *([(f"layer{i}_residual", "relu", 128, 1, 1)] if i < 29 else []),
+        ):
+            layer = layers[name]
+            assert layer.activation.__name__ == activation
+            assert (layer.filters, layer.kernel_size, layer.dilation_rate, layer.padding) == (
+                filters, (kernel,), (dilation,), "valid",
+            )  # fmt: skip
+    assert layers["encoder"].activation.__name__ == "relu"
+    assert layers["decoder"].activation.__name__ == "linear"
+    assert "layer29_residual" not in layers
+
+
+def test_vossen2019_is_what_the_defaults_build() -> None:
+    assert WaveNet().get_config() | {"name": ""} == WaveNet(
+        **PRESETS["vossen2019"]
+    ).get_config() | {"name": ""}
+
+
+@pytest.mark.parametrize(("preset", "parameters"), [("folded", 3_174_592), ("folded_small", 895_840)])
+def test_presets_have_the_size_that_is_said(preset: str, parameters: int) -> None:
+    network = WaveNet(**PRESETS[preset])
+
+    assert network.count_params() == parameters
+    assert 1.0 < network.receptive_field / 44_100 < 1.2
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_config_and_keras_file_round_trips(config: dict[str, Any], tmp_path: Path) -> None:
+    network = random_network(**config)
+    mixture = np.random.default_rng(3).standard_normal((1, 60, network.config["channels"]))
+
+    rebuilt = WaveNet.from_config(network.get_config())
+    network.save(tmp_path / "network.keras")
+    loaded = keras.saving.load_model(tmp_path / "network.keras")
+
+    assert rebuilt.get_config() == network.get_config()
+    assert isinstance(loaded, WaveNet)
+    np.testing.assert_array_equal(
+        loaded.predict(mixture, verbose=0), network.predict(mixture, verbose=0)
+    )
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [("filters", 0), ("dilation_base", 0), ("kernel_size", 4), ("frame_size", -1), ("targets", 0)],
+)
+def test_an_argument_out_of_range_is_refused_by_name(argument: str, value: int) -> None:
+    with pytest.raises(ValueError, match=rf"{argument} must be .*{value}"):
+        WaveNet(**{argument: value})
+
+
+PREDICT = """
+import sys, numpy as np
+from wavesep import load_model
+network = load_model(sys.argv[1])
+mixture = np.load(sys.argv[2])
+np.save(sys.argv[3], network.predict(mixture, verbose=0))
+network.compile("adam", "mae")
+network.fit(mixture, 0 * mixture, epochs=1, verbose=0)
+"""
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+def test_backends_agree_and_train(backend: str, tmp_path: Path) -> None:
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    network = random_network(kernel_size=2, stacks=2, layers_per_stack=4, frame_size=2)
+    model = tmp_path / "model.safetensors"
+    ModelFile.from_network(network, sample_rate=8_000, sources=("vocals", "rest")).save(model)
+    mixture = np.random.default_rng(4).standard_normal((2, 80, 2)).astype(np.float32)
+    np.save(tmp_path / "mixture.npy", mixture)
+
+    subprocess.run(
+        [sys.executable, "-c", PREDICT, model, tmp_path / "mixture.npy", tmp_path / "out.npy"],
+        env=os.environ | {"KERAS_BACKEND": backend},
+        check=True,
+    )
+
+    expected = load_model(model).predict(mixture, verbose=0)
+    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), expected, atol=1e-5)
