@@ -198,9 +198,7 @@ def test_a_sample_that_is_not_finite_is_named(separator: Separator, value: float
         (np.zeros((2, 44_100)), "transpose it"),
     ],
 )
-def test_what_is_no_mixture_is_refused(
-    separator: Separator, audio: object, message: str
-) -> None:
+def test_what_is_no_mixture_is_refused(separator: Separator, audio: object, message: str) -> None:
     with pytest.raises(OptionError, match=message):
         separator.separate(audio, 44_100)  # type: ignore[arg-type]
 

@@ -198,5 +198,3 @@ def test_what_a_codec_cannot_hold_is_refused(
 ) -> None:
     with pytest.raises(OptionError, match=message):
         StemFormat(codec, bits, rate, channels)
-
-

@@ -24,9 +24,9 @@ def framed_fir(taps: Audio, frame_size: int) -> Network:
         ).transpose(0, 2, 1)
         assert out.shape[1] % frame_size == 0
         gains = 1 + np.arange(out.shape[1]) % frame_size
-        return np.stack(
-            [out[..., 0] * gains, np.ones(out.shape[:2]), out[..., 1]], axis=2
-        ).astype(np.float32)
+        return np.stack([out[..., 0] * gains, np.ones(out.shape[:2]), out[..., 1]], axis=2).astype(
+            np.float32
+        )
 
     return run
 

@@ -39,9 +39,7 @@ def test_channels_are_one_long_signal() -> None:
     rng = np.random.default_rng(0)
     reference, estimate = rng.standard_normal((2, 300, 2))
 
-    assert si_sdr(reference, estimate) == pytest.approx(
-        si_sdr(reference.ravel(), estimate.ravel())
-    )
+    assert si_sdr(reference, estimate) == pytest.approx(si_sdr(reference.ravel(), estimate.ravel()))
 
 
 def test_sdr_is_the_energy_of_the_reference_over_that_of_the_error() -> None:

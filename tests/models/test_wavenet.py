@@ -66,7 +66,9 @@ def test_an_input_sample_moves_just_the_outputs_that_the_contexts_allow(
 
 def test_padding_is_zeros_once_at_the_input() -> None:
     same = random_network(kernel_size=3, stacks=2, layers_per_stack=3, frame_size=2)
-    valid = random_network(kernel_size=3, stacks=2, layers_per_stack=3, frame_size=2, padding="valid")
+    valid = random_network(
+        kernel_size=3, stacks=2, layers_per_stack=3, frame_size=2, padding="valid"
+    )
     mixture = np.random.default_rng(2).standard_normal((2, 40, 2)).astype(np.float32)
     padded = np.pad(mixture, ((0, 0), (same.left_context, same.right_context), (0, 0)))
 
@@ -107,7 +109,9 @@ def test_vossen2019_is_what_the_defaults_build() -> None:
     ).get_config() | {"name": ""}
 
 
-@pytest.mark.parametrize(("preset", "parameters"), [("folded", 3_174_592), ("folded_small", 895_840)])
+@pytest.mark.parametrize(
+    ("preset", "parameters"), [("folded", 3_174_592), ("folded_small", 895_840)]
+)
 def test_presets_have_the_size_that_is_said(preset: str, parameters: int) -> None:
     network = WaveNet(**PRESETS[preset])
 

@@ -88,9 +88,10 @@ class Clips:
         first = round(start * info.sample_rate)
         # one sample more than needed, since the resampler rounds the length
         last = first + int(np.ceil(samples * info.sample_rate / sample_rate)) + 1
+        part = np.zeros((last - first, info.channels), np.float32)
         begin, end = max(first, 0), min(last, info.samples)
-        part = read_part(self._paths[index], begin, max(end - begin, 0))
-        part = np.pad(part, ((begin - first, last - first - (begin - first) - len(part)), (0, 0)))
+        if begin < end:
+            part[begin - first : end - first] = read_part(self._paths[index], begin, end - begin)
         if info.sample_rate != sample_rate:
             part = soxr.resample(part, info.sample_rate, sample_rate)
         return to_channels(part[:samples], channels)

@@ -1,0 +1,137 @@
+"""Clips: what is found, and that nothing but the snippet is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wavesep.audio import Audio
+from wavesep.data import Clips, clips, pairs
+from wavesep.data.clips import split_names
+from wavesep.errors import AudioError
+
+
+def ramp(samples: int, channels: int = 1) -> Audio:
+    """A sound whose every sample is another: its own place."""
+    place = np.arange(samples * channels) / (samples * channels)
+    return place.reshape(samples, channels).astype(np.float32)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three clips: mono and stereo, at two rates, one in a folder below."""
+    (tmp_path / "below").mkdir()
+    soundfile.write(tmp_path / "one.wav", ramp(8_000), 8_000, subtype="FLOAT")
+    soundfile.write(tmp_path / "two.flac", ramp(32_000, 2), 16_000, subtype="PCM_24")
+    soundfile.write(tmp_path / "below" / "three.wav", ramp(24_000, 2), 8_000, subtype="FLOAT")
+    (tmp_path / "notes.txt").write_text("no audio")
+    (tmp_path / ".hidden.wav").write_text("no audio")
+    return tmp_path
+
+
+def test_the_audio_files_of_a_folder_are_found(folder: Path) -> None:
+    found = Clips(folder)
+
+    assert found.names == ["below/three", "one", "two"]
+    np.testing.assert_allclose(found.seconds, [3, 1, 2])
+    assert Clips(folder, names=["two", "one"]).names == ["one", "two"]
+
+
+def test_links_are_followed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "a").symlink_to(folder, target_is_directory=True)
+
+    assert Clips(elsewhere).names == ["a/below/three", "a/one", "a/two"]
+
+
+def test_a_folder_without_audio_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(AudioError, match="no audio file in"):
+        Clips(tmp_path)
+    with pytest.raises(AudioError, match="no folder"):
+        Clips(tmp_path / "missing")
+
+
+@given(start=st.floats(-0.5, 1.5), samples=st.integers(1, 9_000))
+def test_a_snippet_is_what_the_clip_has_there_and_silence_beyond(
+    tmp_path_factory: pytest.TempPathFactory, start: float, samples: int
+) -> None:
+    folder = tmp_path_factory.getbasetemp() / "ramp"
+    if not folder.exists():
+        folder.mkdir()
+        soundfile.write(folder / "one.wav", ramp(8_000), 8_000, subtype="FLOAT")
+    first = round(start * 8_000)
+    padded = np.pad(ramp(8_000)[:, 0], (4_000, 14_000))
+
+    snippet = Clips(folder).read(0, start, samples, 8_000, 2)
+
+    expected = padded[4_000 + first : 4_000 + first + samples]
+    np.testing.assert_array_equal(snippet, np.stack([expected, expected], axis=1))
+
+
+def test_a_snippet_is_resampled_and_mixed_down(folder: Path) -> None:
+    snippet = Clips(folder).read(2, 0.5, 11_025, 22_050, 1)
+
+    part = ramp(32_000, 2)[8_000:16_001].mean(axis=1)
+    np.testing.assert_allclose(
+        snippet[:, 0], soxr.resample(part, 16_000, 22_050)[:11_025], atol=1e-4
+    )
+
+
+def test_nothing_but_the_snippet_is_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, int]] = []
+    read_part = clips.read_part
+
+    def note(path: Path, start: int, samples: int) -> Audio:
+        asked.append((start, samples))
+        return read_part(path, start, samples)
+
+    found = Clips(folder)
+    monkeypatch.setattr(clips, "read_part", note)
+
+    found.read(0, 1.0, 800, 8_000, 2)
+
+    assert asked == [(8_000, 801)]
+
+
+def test_every_second_is_equally_likely(folder: Path) -> None:
+    found = Clips(folder)
+    rng = np.random.default_rng(0)
+
+    drawn = np.bincount([found.draw(rng) for _ in range(6_000)])
+
+    np.testing.assert_allclose(drawn / 6_000, [3 / 6, 1 / 6, 2 / 6], atol=0.03)
+
+
+def test_pairs_have_the_same_name(tmp_path: Path) -> None:
+    for name in ("vocals/a", "vocals/b", "backing/b", "backing/c"):
+        path = tmp_path / f"{name}.wav"
+        path.parent.mkdir(exist_ok=True)
+        soundfile.write(path, ramp(100), 8_000)
+    vocals, backing = Clips(tmp_path / "vocals"), Clips(tmp_path / "backing")
+
+    assert [(vocals.names[i], backing.names[j]) for i, j in pairs(vocals, backing)] == [("b", "b")]
+
+
+@given(count=st.integers(2, 60), share=st.floats(0.01, 0.99), seed=st.integers(0, 99))
+def test_names_are_divided_once_and_for_all(count: int, share: float, seed: int) -> None:
+    names = [f"song {i}" for i in range(count)]
+
+    training, validation = split_names(names, share, seed)
+
+    assert training | validation == set(names)
+    assert not training & validation
+    assert training
+    assert validation
+    assert abs(len(validation) - share * count) <= 1
+    assert split_names(names[::-1], share, seed) == (training, validation)
+
+
+def test_one_name_cannot_be_divided() -> None:
+    with pytest.raises(ValueError, match="two names or more"):
+        split_names(["one"], 0.1, 0)

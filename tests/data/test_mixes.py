@@ -1,0 +1,187 @@
+"""Mixtures: vocals over accompaniment, the same for the same seed whoever makes them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import soundfile
+
+from wavesep.data import Clips, MixGenerator
+from wavesep.data.mixes import Augmentation
+
+RATE = 8_000
+PLAIN = Augmentation(
+    gain_db=0, pan_db=0, width=(1, 1), low_pass=0, noise=0, mute_vocals=0, mute_accompaniment=0
+)
+
+
+@pytest.fixture(scope="module")
+def stems(tmp_path_factory: pytest.TempPathFactory) -> tuple[Clips, Clips]:
+    """Vocals that are positive on the left alone, accompaniment on the right; two songs aligned."""
+    folder = tmp_path_factory.mktemp("stems")
+    rng = np.random.default_rng(0)
+    for kind, side, names in (("vocals", 0, "abcd"), ("accompaniment", 1, "cdef")):
+        (folder / kind).mkdir()
+        for name in names:
+            audio = np.zeros((3 * RATE, 2))
+            audio[:, side] = 0.1 + 0.8 * np.arange(3 * RATE) / (3 * RATE) + 0.01 * rng.random()
+            soundfile.write(folder / kind / f"{name}.wav", audio, RATE, subtype="FLOAT")
+    return Clips(folder / "vocals"), Clips(folder / "accompaniment")
+
+
+def generator(stems: tuple[Clips, Clips], **options: Any) -> MixGenerator:
+    settings: dict[str, Any] = {
+        "samples": 600, "left_context": 100, "right_context": 50, "sample_rate": RATE,
+        "batch_size": 3, "batches": 4,
+    }  # fmt: skip
+    return MixGenerator(*stems, **(settings | options))
+
+
+def test_a_mixture_is_its_target_and_the_accompaniment(stems: tuple[Clips, Clips]) -> None:
+    mixes = generator(stems, augmentation=PLAIN)
+
+    mixtures, targets = mixes[2]
+
+    assert mixtures.shape == (3, 750, 2)
+    assert targets.shape == (3, 600, 2)
+    assert mixtures.dtype == targets.dtype == np.float32
+    # PLAIN still swaps channels and flips polarity; vocals are those of one side
+    for mixture, target in zip(mixtures, targets, strict=True):
+        rest = mixture[100:700] - target
+        assert target.any()
+        assert rest.any()
+        side = int(np.abs(target).sum(axis=0).argmax())
+        assert not target[:, 1 - side].any()
+        assert abs(np.ptp(np.diff(np.abs(target[:, side])))) < 1e-5
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_the_same_seed_gives_the_same_batches(stems: tuple[Clips, Clips], workers: int) -> None:
+    one, other = generator(stems, seed=7), generator(stems, seed=7, workers=workers)
+    for epoch in (0, 3):
+        one.epoch = other.epoch = epoch
+        expected = [one[i] for i in range(4)]
+        for i in (0, 1, 2, 3, 1, 3, 0):  # in any order
+            for mine, theirs in zip(other[i], expected[i], strict=True):
+                np.testing.assert_array_equal(mine, theirs)
+
+
+def test_seeds_epochs_batches_and_examples_differ(stems: tuple[Clips, Clips]) -> None:
+    seen = set()
+    for seed in (0, 1):
+        for epoch in (0, 1):
+            mixes = generator(stems, seed=seed)
+            mixes.epoch = epoch
+            seen |= {mixture.tobytes() for i in range(4) for mixture in mixes[i][0]}
+
+    assert len(seen) == 2 * 2 * 4 * 3
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_the_share_of_aligned_pairs_is_that_set(stems: tuple[Clips, Clips], share: float) -> None:
+    mixes = generator(stems, augmentation=PLAIN, aligned_share=share)
+
+    aligned = 0
+    for k in range(200):
+        mixture, target = mixes.example(0, 0, k)
+        vocals, rest = np.abs(target).max(axis=1), np.abs(mixture[100:700] - target).max(axis=1)
+        # both are ramps over the song, so equal places have nearly equal values
+        aligned += bool(np.abs(vocals - rest).max() < 0.02)
+
+    assert aligned / 200 == pytest.approx(share, abs=0.12)
+
+
+def test_without_pairs_none_is_aligned(stems: tuple[Clips, Clips]) -> None:
+    vocals = Clips(stems[0].folder, names="ab")
+
+    mixes = generator((vocals, stems[1]), aligned_share=1.0)
+
+    assert mixes.aligned_share == 0
+    assert mixes[0][0].any()
+
+
+def test_a_clip_shorter_than_the_snippet_lies_somewhere_in_it(stems: tuple[Clips, Clips]) -> None:
+    mixes = generator(stems, samples=4 * RATE, augmentation=PLAIN)
+
+    starts = set()
+    for k in range(5):
+        _, target = mixes.example(0, 0, k)
+        sung = np.flatnonzero(target.any(axis=1))
+        assert np.all(np.diff(sung) == 1)
+        assert len(sung) >= 3 * RATE - 150
+        starts.add(int(sung[0]))
+    assert len(starts) > 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "silent"),
+    [({"mute_vocals": 1.0}, "vocals"), ({"mute_accompaniment": 1.0}, "accompaniment")],
+)
+def test_stems_can_be_muted(
+    stems: tuple[Clips, Clips], changes: dict[str, float], silent: str
+) -> None:
+    mixes = generator(stems, augmentation=replace(PLAIN, **changes))
+
+    mixtures, targets = mixes[0]
+
+    rest = mixtures[:, 100:700] - targets
+    assert targets.any() == (silent != "vocals")
+    assert rest.any() == (silent != "accompaniment")
+
+
+def test_noise_belongs_to_the_accompaniment(stems: tuple[Clips, Clips]) -> None:
+    noisy = replace(PLAIN, noise=1.0, noise_db=(-30.0, -30.0), mute_vocals=1.0)
+    still = replace(PLAIN, mute_vocals=1.0)
+
+    with_noise, target = generator(stems, augmentation=noisy).example(0, 0, 0)
+    without, _ = generator(stems, augmentation=still).example(0, 0, 0)
+
+    assert not target.any()
+    level = 20 * np.log10(np.std(with_noise - without))
+    assert level == pytest.approx(-30, abs=0.5)
+
+
+def test_keras_draws_each_batch_of_each_epoch_once_and_in_order(
+    stems: tuple[Clips, Clips],
+) -> None:
+    mixes = generator(stems, workers=2)
+    drawn: list[tuple[int, int]] = []
+
+    class Note(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
+            mixes.epoch = epoch
+
+    class Recorder(MixGenerator):
+        def __getitem__(self, index: int) -> Any:
+            drawn.append((self.epoch, index))
+            return super().__getitem__(index)
+
+    mixes.__class__ = Recorder
+    network = keras.Sequential([keras.layers.Cropping1D((100, 50)), keras.layers.Conv1D(2, 1)])
+    network.compile("adam", "mae")
+    network.fit(mixes, epochs=3, shuffle=False, verbose=0, callbacks=[Note()])
+
+    # what Keras draws before the first epoch, to learn the shapes, is of epoch 0 as well
+    order = list(dict.fromkeys(drawn))
+    assert order == [(epoch, index) for epoch in range(3) for index in range(4)]
+
+
+def test_it_says_how_fast_it_is(stems: tuple[Clips, Clips]) -> None:
+    assert generator(stems).snippets_per_second(seconds=0.2) > 10
+
+
+def test_real_clips(shared: Path) -> None:
+    vocals = Clips(shared / "mir1k" / "valid" / "vocals")
+    accompaniment = Clips(shared / "mir1k" / "valid" / "accompaniment")
+
+    mixes = generator((vocals, accompaniment), sample_rate=44_100, aligned_share=1.0)
+    mixtures, targets = mixes[0]
+
+    assert len(mixes.pairs) == len(vocals) == 84
+    assert np.isfinite(mixtures).all()
+    assert targets.any()

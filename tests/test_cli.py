@@ -1,0 +1,174 @@
+"""The command line, run as a person runs it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from wavesep import __version__
+from wavesep.cli import main
+
+
+def wavesep(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "wavesep", *map(str, arguments)],
+        capture_output=True, text=True, cwd=cwd,
+    )  # fmt: skip
+
+
+def test_several_songs_the_good_are_done_and_the_bad_are_listed(
+    song: Path, tiny_file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text.wav").write_text("no sound")
+    other = tmp_path / "other.flac"
+    soundfile.write(other, np.full((9_000, 1), 0.1), 22_050)
+    songs = [song, tmp_path / "text.wav", tmp_path / "missing.mp3", other]
+
+    code = main(
+        ["separate", *map(str, songs), "--model", str(tiny_file), "-o", str(tmp_path), "-j", "2"]
+    )
+
+    out, err = capfd.readouterr()
+    assert code == 1
+    assert len(out.splitlines()) == 2
+    assert "text.wav holds no sound" in err
+    assert "no file" in err
+    for name, frames in (("song", 88_201), ("other", 9_000)):
+        for stem in ("vocals", "accompaniment"):
+            assert soundfile.info(tmp_path / name / f"{stem}.wav").frames == frames
+    assert not (tmp_path / "text").exists()
+
+
+def test_all_good_is_zero(song: Path, tiny_file: Path, tmp_path: Path) -> None:
+    options = ["--flac", "--int24", "--start", "0.5", "--duration", "1", "--two-stems", "vocals"]
+    command = ["separate", str(song), "--model", str(tiny_file), "-o", str(tmp_path / "o")]
+
+    assert main([*command, *options]) == 0
+
+    info = soundfile.info(tmp_path / "o" / "song" / "vocals.flac")
+    assert (info.frames, info.subtype) == (44_100, "PCM_24")
+
+
+def test_songs_of_one_name_do_not_overwrite_each_other(
+    song: Path, tiny_file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    twin = tmp_path / "twin" / "song.wav"
+    twin.parent.mkdir()
+    twin.write_bytes(song.read_bytes())
+
+    code = main(
+        ["separate", str(song), str(twin), "--model", str(tiny_file), "-o", str(tmp_path / "o")]
+    )
+
+    assert code == 1
+    assert f"{twin}: its stems would have the names of those of {song}" in capfd.readouterr().err
+
+
+def test_a_song_whose_stems_exist_is_not_done_again_unasked(
+    song: Path, tiny_file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    command = ["separate", str(song), "--model", str(tiny_file), "-o", str(tmp_path)]
+
+    assert main(command) == 0
+    assert main(command) == 1
+    assert "exists" in capfd.readouterr().err
+    assert main([*command, "--overwrite"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["separate"], "give at least one song, or --demo"),
+        (["separate", "x.wav", "--model", "vocalz"], "no model 'vocalz'"),
+        (["separate", "x.wav", "-j", "0"], "-j must be 1 or more"),
+        (["separate", "x.wav", "--device", "gpu:9"], "no device 'gpu:9'"),
+        (["info", "vocalz"], "no model 'vocalz'"),
+    ],
+)
+def test_a_wrong_option_is_one_line(
+    arguments: list[str], message: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 1
+
+    errors = capfd.readouterr().err.splitlines()
+    assert len(errors) == 1
+    assert errors[0].startswith("wavesep: ")
+    assert message in errors[0]
+
+
+def test_demo_makes_its_own_mixture_and_says_so(
+    tiny_file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    command = ["separate", "--demo", "--model", str(tiny_file), "-o", str(tmp_path)]
+    for _ in range(2):  # a second time, too
+        assert main(command) == 0
+
+    out = capfd.readouterr().out
+    assert "no song, so a demo" in out
+    mixture, _ = soundfile.read(tmp_path / "demo.wav")
+    assert 0.1 < np.abs(mixture).max() < 1
+    stems = [soundfile.read(tmp_path / "demo" / f"{s}.wav")[0] for s in ("vocals", "accompaniment")]
+    assert stems[0].shape == mixture.shape
+    gain = np.sum(sum(stems) * mixture) / np.sum(mixture**2)
+    np.testing.assert_allclose(sum(stems), gain * mixture, atol=1e-4)
+
+
+def test_info_says_what_a_model_is(tiny_file: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", str(tiny_file)]) == 0
+
+    out = capfd.readouterr().out
+    for fact in (
+        r"sources +vocals, accompaniment", r"sample rate +44,100 Hz", r"licence +not stated",
+        r"left context +60 samples, 1\.4 ms", r"right context +60 samples, 1\.4 ms",
+        r"receptive field +124 samples, 2\.8 ms", r"parameters +632",
+    ):  # fmt: skip
+        assert re.search(fact, out), fact
+
+
+def test_info_shows_the_shipped_model_s_data_card(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["info"]) == 0
+
+    out = capfd.readouterr().out
+    for word in ("MIR-1K", "CC0", "SI-SDR", "limits"):
+        assert word in out
+
+
+def test_help_and_version(tmp_path: Path) -> None:
+    for arguments in (["--help"], ["separate", "--help"], ["info", "--help"]):
+        answer = wavesep(*arguments, cwd=tmp_path)
+        assert answer.returncode == 0
+        assert answer.stdout
+    assert wavesep("--version", cwd=tmp_path).stdout == f"wavesep {__version__}\n"
+    assert wavesep("separate", "x.wav", "--flac", "--mp3", cwd=tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_leaves_nothing(tiny_file: Path, tmp_path: Path, how: int) -> None:
+    song = tmp_path / "long.wav"
+    noise = np.random.default_rng(0).uniform(-0.1, 0.1, (60 * 44_100, 2))
+    soundfile.write(song, np.tile(noise, (20, 1)), 44_100)
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "wavesep", "separate", song, "--model", tiny_file, "-o", out]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    stem = out / "long" / "vocals.part.wav"
+    end = time.monotonic() + 60
+    while not (stem.exists() and stem.stat().st_size > 1_000_000) and time.monotonic() < end:
+        time.sleep(0.02)
+
+    os.kill(process.pid, how)
+    _, err = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert err.splitlines()[-1].startswith("wavesep: interrupted")
+    assert "Traceback" not in err
+    assert not out.exists()
