@@ -48,7 +48,6 @@ logging.basicConfig(level=logging.INFO, format="%(message)s")
 keras.utils.set_random_seed(args.seed)
 network = wavesep.WaveNet(**wavesep.PRESETS[args.preset], padding="valid")
 network.summary(line_length=100)
-context = {"left_context": network.left_context, "right_context": network.right_context}
 samples = SNIPPET // network.config["frame_size"] * network.config["frame_size"]
 
 vocals, accompaniment = Clips(args.vocals), Clips(args.accompaniment)
@@ -63,9 +62,13 @@ else:
 
 mixes = MixGenerator(
     vocals, accompaniment, samples=samples, sample_rate=SAMPLE_RATE, batch_size=BATCH_SIZE,
-    batches=BATCHES, seed=args.seed, workers=2, **context,
+    batches=BATCHES, seed=args.seed, workers=2,
+    left_context=network.left_context, right_context=network.right_context,
 )  # fmt: skip
-validation = Validation(*valid, samples=samples, sample_rate=SAMPLE_RATE, **context)
+validation = Validation(
+    *valid, samples=samples, sample_rate=SAMPLE_RATE,
+    left_context=network.left_context, right_context=network.right_context,
+)  # fmt: skip
 card = json.loads(args.card.read_text(encoding="utf-8")) if args.card else {}
 
 try:

@@ -158,8 +158,8 @@ def test_an_interruption_leaves_nothing(tiny_file: Path, tmp_path: Path, how: in
     noise = np.random.default_rng(0).uniform(-0.1, 0.1, (60 * 44_100, 2))
     soundfile.write(song, np.tile(noise, (20, 1)), 44_100)
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "wavesep", "separate", song, "--model", tiny_file, "-o", out]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    command = ["-m", "wavesep", "separate", str(song), "--model", str(tiny_file), "-o", str(out)]
+    process = subprocess.Popen([sys.executable, *command], stderr=subprocess.PIPE, text=True)
     stem = out / "long" / "vocals.part.wav"
     end = time.monotonic() + 60
     while not (stem.exists() and stem.stat().st_size > 1_000_000) and time.monotonic() < end:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -345,7 +346,7 @@ def test_a_part_that_cannot_be_is_refused(separator: Separator, song: Path, tmp_
         ({"codec": "mp4"}, "no codec 'mp4'"),
     ):
         with pytest.raises(OptionError, match=message):
-            separator.separate_to_file(song, tmp_path / "out", **options)  # type: ignore[arg-type]
+            separator.separate_to_file(song, tmp_path / "out", **options)
     assert not (tmp_path / "out").exists()
 
 
@@ -396,4 +397,4 @@ def test_stems_grow_while_the_song_runs(separator: Separator, song: Path, tmp_pa
     separator.separate_to_file(song, tmp_path, progress=look)
 
     assert len(sizes) > 5
-    assert all(later > earlier for earlier, later in zip(sizes[:-1], sizes[1:], strict=True))
+    assert all(later > earlier for earlier, later in pairwise(sizes))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -43,7 +44,7 @@ def tones() -> Audio:
 def write_with_pyav(path: Path, codec: str, audio: Audio, *, picture: bool = False) -> None:
     """Encode a stereo sound, and a video of the same length if asked for."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=RATE)
+        stream = cast(av.AudioStream, container.add_stream(codec, rate=RATE))
         stream.layout = "stereo"
         stream.bit_rate = 192_000
         stream.codec_context.open()
@@ -51,8 +52,8 @@ def write_with_pyav(path: Path, codec: str, audio: Audio, *, picture: bool = Fal
             video = container.add_stream("mpeg4", rate=25)
             video.width = video.height = 64
             for _ in range(25 * 5):  # two seconds longer than the sound
-                frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), "rgb24")
-                container.mux(video.encode(frame))
+                black = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), "rgb24")
+                container.mux(video.encode(black))
             container.mux(video.encode(None))
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(audio.T), "fltp", "stereo")
         frame.sample_rate = RATE

@@ -11,10 +11,10 @@ import soxr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wavesep.audio import Audio
+from wavesep.audio import Audio, read
 from wavesep.data import Clips, clips, pairs
 from wavesep.data.clips import split_names
-from wavesep.errors import AudioError
+from wavesep.errors import AudioError, OptionError
 
 
 def ramp(samples: int, channels: int = 1) -> Audio:
@@ -85,11 +85,10 @@ def test_a_snippet_is_resampled_and_mixed_down(folder: Path) -> None:
 
 def test_nothing_but_the_snippet_is_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[int, int]] = []
-    read_part = clips.read_part
 
     def note(path: Path, start: int, samples: int) -> Audio:
         asked.append((start, samples))
-        return read_part(path, start, samples)
+        return read.read_part(path, start, samples)
 
     found = Clips(folder)
     monkeypatch.setattr(clips, "read_part", note)
@@ -133,5 +132,5 @@ def test_names_are_divided_once_and_for_all(count: int, share: float, seed: int)
 
 
 def test_one_name_cannot_be_divided() -> None:
-    with pytest.raises(ValueError, match="two names or more"):
+    with pytest.raises(OptionError, match="two songs with both stems"):
         split_names(["one"], 0.1, 0)

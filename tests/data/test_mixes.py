@@ -125,7 +125,7 @@ def test_a_clip_shorter_than_the_snippet_lies_somewhere_in_it(stems: tuple[Clips
 def test_stems_can_be_muted(
     stems: tuple[Clips, Clips], changes: dict[str, float], silent: str
 ) -> None:
-    mixes = generator(stems, augmentation=replace(PLAIN, **changes))
+    mixes = generator(stems, augmentation=replace(PLAIN, **changes))  # type: ignore[arg-type]
 
     mixtures, targets = mixes[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from wavesep.dsp.chunks import ChunkPlan, Network, run_chunks
 
 
 def framed_fir(taps: Audio, frame_size: int) -> Network:
-    """A network that anyone can compute: a valid convolution, with a gain for each sample of a frame.
+    """A network that anyone can compute: a valid convolution, times each sample's place in a frame.
 
     Its second output channel, of three, is the constant 1, which no silence would hide.
     """
@@ -34,7 +35,7 @@ def framed_fir(taps: Audio, frame_size: int) -> Network:
 def in_blocks(audio: Audio, cuts: list[int]) -> Iterator[Audio]:
     """Cut a sound, (groups, samples, channels), at the places given."""
     edges = sorted({0, audio.shape[1], *(cut % (audio.shape[1] + 1) for cut in cuts)})
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in pairwise(edges):
         yield audio[:, start:end]
 
 
@@ -149,7 +150,8 @@ def test_a_network_is_given_few_shapes(samples: int) -> None:
 
     chunk = next(iter(shapes))[1] - 16
     assert len(shapes) == 1
-    assert (chunk in {1_024 >> k for k in range(8)}) and (chunk >= min(samples, 1_024))
+    assert chunk in {1_024 >> k for k in range(8)}
+    assert chunk >= min(samples, 1_024)
 
 
 def test_no_blocks_no_estimate() -> None:

@@ -55,7 +55,7 @@ def test_the_shipped_model_loads_by_name() -> None:
 
 
 def test_no_such_model() -> None:
-    with pytest.raises(ModelFileError, match="no model 'vocalz': give a file, or one of .*vocals"):
+    with pytest.raises(ModelFileError, match=r"no model 'vocalz': give a file, or one of .*vocals"):
         wavesep.load_model("vocalz")
 
 

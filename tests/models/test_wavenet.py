@@ -141,7 +141,7 @@ def test_config_and_keras_file_round_trips(config: dict[str, Any], tmp_path: Pat
 )
 def test_an_argument_out_of_range_is_refused_by_name(argument: str, value: int) -> None:
     with pytest.raises(ValueError, match=rf"{argument} must be .*{value}"):
-        WaveNet(**{argument: value})
+        WaveNet(**{argument: value})  # type: ignore[arg-type]
 
 
 PREDICT = """

@@ -239,7 +239,7 @@ class AvReader:
         own = self._stream.duration
         has_index = container.format.name in INDEXED
         self._exact = has_index and (own is not None or not container.streams.video)
-        if own is not None and has_index:
+        if own and has_index and self._stream.time_base:
             seconds = float(own * self._stream.time_base)
         else:
             seconds = (container.duration or 0) / av.time_base

@@ -12,7 +12,7 @@ import soxr
 from ..audio import Audio
 from ..audio.read import AudioInfo, audio_info, read_part
 from ..dsp.channels import to_channels
-from ..errors import AudioError
+from ..errors import AudioError, OptionError
 
 SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"}
 
@@ -138,11 +138,13 @@ def split_names(names: Sequence[str], valid_share: float, seed: int) -> tuple[se
 
     Raises
     ------
-    ValueError
+    OptionError
         If there are fewer than two names.
     """
     if len(names) < 2:
-        raise ValueError(f"two names or more are needed to divide. Received: {len(names)}")
+        raise OptionError(
+            f"two songs with both stems are needed to keep one for validation, not {len(names)}"
+        )
     order = np.random.default_rng(seed).permutation(sorted(names))
     count = min(max(round(valid_share * len(order)), 1), len(order) - 1)
     return {str(name) for name in order[count:]}, {str(name) for name in order[:count]}

@@ -187,7 +187,7 @@ def save_arrays(arrays: Arrays, metadata: Mapping[str, str], path: str | os.Path
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     content = safetensors.numpy.save(
-        {name: np.ascontiguousarray(array) for name, array in arrays.items()}, dict(metadata)
+        {name: np.asarray(array, order="C") for name, array in arrays.items()}, dict(metadata)
     )
     with part.open("wb") as file:
         file.write(content)
@@ -211,7 +211,7 @@ def fingerprint(arrays: Arrays) -> str:
     digest = hashlib.sha256()
     for name, array in sorted(arrays.items()):
         digest.update(f"{name} {array.dtype} {array.shape};".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(array.tobytes())
     return digest.hexdigest()
 
 

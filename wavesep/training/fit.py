@@ -89,8 +89,8 @@ def fit(
     network.compile(optimizer=keras.optimizers.Adam(schedule), loss="mae")
     progress = load_checkpoint(run / CHECKPOINT, network, settings)
 
-    if not stops(progress, epochs, patience):
-        log.info("%.0f snippets a second can be made", mixes.snippets_per_second())
+    if progress.epoch < epochs and not is_tired(progress, patience):
+        log.info("%.0f snippets a second can be made", mixes.snippets_per_second(seconds=1.0))
         about = {
             "sample_rate": mixes.sample_rate,
             "sources": sources,
@@ -119,10 +119,9 @@ def describe(
     return network.config | of_mixes | {"epochs": epochs, "learning_rate": learning_rate}
 
 
-def stops(progress: Progress, epochs: int, patience: int | None) -> bool:
-    """Tell if a run is over: all epochs done, or no better for too many of them."""
-    tired = patience is not None and progress.epochs_since_best >= patience
-    return progress.epoch >= epochs or tired
+def is_tired(progress: Progress, patience: int | None) -> bool:
+    """Tell if a run has not become better for too many epochs."""
+    return patience is not None and progress.epochs_since_best >= patience
 
 
 class Watch(keras.callbacks.Callback):
@@ -175,5 +174,6 @@ class Watch(keras.callbacks.Callback):
         )
         if self.board:
             self.board.write(epoch, scalars, self.validation, estimates)
-        if stops(self.progress, epoch + 2, self.patience):
+        if is_tired(self.progress, self.patience):
+            log.info("no better for %d epochs: stopped early", self.patience)
             self.model.stop_training = True

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import librosa
-import librosa.display
 import numpy as np
+from librosa.display import specshow
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -100,7 +100,7 @@ def draw_spectrograms(panels: tuple[Audio, ...], sample_rate: int, title: str) -
     axes = figure.subplots(len(panels), 1, sharex=True, sharey=True)
     for axis, name, audio in zip(axes, PANELS, panels, strict=True):
         power = librosa.power_to_db(mel_power(audio, sample_rate), ref=reference, top_db=None)
-        picture = librosa.display.specshow(
+        picture = specshow(
             power, sr=sample_rate, x_axis="time", y_axis="mel", ax=axis, vmin=FLOOR_DB, vmax=0
         )
         axis.set(ylabel=f"{name}, Hz", xlabel="")

@@ -10,6 +10,7 @@ import numpy as np
 from ..audio import Audio
 from ..data.clips import Clips, pairs
 from ..dsp.scores import si_sdr
+from ..errors import AudioError
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,8 @@ class Validation:
 
     Raises
     ------
-    ValueError
-        If no song has both stems.
+    AudioError
+        If no song has both stems, or none of the snippets holds vocals.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class Validation:
     ) -> None:
         songs = pairs(vocals, accompaniment)
         if not songs:
-            raise ValueError("no validation song has both stems: two files of the same name")
+            raise AudioError("no validation song has both stems: two files of the same name")
         count = min(most, len(songs))
         songs = [songs[i] for i in np.linspace(0, len(songs) - 1, count).round().astype(int)]
         self.names = [vocals.names[i] for i, _ in songs]
@@ -93,6 +94,8 @@ class Validation:
         ]
         self.mixtures = np.stack([v + a for v, a in stems])
         self.targets = np.stack([v[left_context : left_context + samples] for v, _ in stems])
+        if not self.targets.any():
+            raise AudioError("no validation song has vocals in its middle")
 
     def mixture(self, index: int) -> Audio:
         """Return one mixture without its context, as long as its target."""

@@ -1,0 +1,55 @@
+"""A tiny training: two folders of clips, a network that learns in no time, its validation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import soundfile
+
+from wavesep import WaveNet
+from wavesep.data import Clips, MixGenerator
+from wavesep.training import Validation
+
+RATE = 8_000
+Setup = tuple[WaveNet, MixGenerator, Validation]
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Vocals that are tones and accompaniment that is noise, of four songs."""
+    folder = tmp_path_factory.mktemp("clips")
+    rng = np.random.default_rng(0)
+    time = np.arange(2 * RATE) / RATE
+    for i in range(2):
+        tone = 0.3 * np.sin(2 * np.pi * 100 * (i + 2) * time)
+        for kind, audio in (
+            ("vocals", tone),
+            ("accompaniment", 0.1 * rng.standard_normal(2 * RATE)),
+        ):
+            (folder / kind).mkdir(exist_ok=True)
+            soundfile.write(folder / kind / f"{i}.wav", audio, RATE)
+    return folder
+
+
+@pytest.fixture
+def setup(clips: Path) -> Callable[[], Setup]:
+    """A function that makes the same training again and again."""
+
+    def make() -> Setup:
+        keras.utils.set_random_seed(3)
+        network = WaveNet(
+            filters=4, skip_filters=4, kernel_size=3, stacks=1, layers_per_stack=3, padding="valid"
+        )
+        form = {
+            "samples": 4_096, "sample_rate": RATE, "left_context": network.left_context,
+            "right_context": network.right_context,
+        }  # fmt: skip
+        stems = Clips(clips / "vocals"), Clips(clips / "accompaniment")
+        mixes = MixGenerator(*stems, batch_size=2, batches=5, seed=1, **form)  # type: ignore[arg-type]
+        return network, mixes, Validation(*stems, **form)
+
+    return make

@@ -1,0 +1,223 @@
+"""Training: it learns, it resumes as if nothing had been, and it says how it goes."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from wavesep import load_model
+from wavesep.errors import ModelFileError, OptionError
+from wavesep.models.files import load_arrays, read_model_file
+from wavesep.training import fit
+from wavesep.training.fit import BEST, CHECKPOINT
+from wavesep.training.resume import Progress
+
+from .conftest import Setup
+
+Make = Callable[[], Setup]
+
+
+class Kill(keras.callbacks.Callback):
+    """Raises in the middle of an epoch, as a kill would stop it."""
+
+    def __init__(self, batch: int) -> None:
+        super().__init__()
+        self.left = batch
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.left -= 1
+        if not self.left:
+            raise KeyboardInterrupt
+
+
+def test_it_learns(setup: Make, tmp_path: Path) -> None:
+    network, mixes, validation = setup()
+    before = validation.score(validation.estimate(network)).si_sdr
+
+    progress = fit(network, mixes, validation, run=tmp_path, epochs=6, learning_rate=2e-2)
+
+    assert progress.epoch == 6
+    assert max(progress.scores) > before + 3
+    best = read_model_file(tmp_path / BEST)
+    assert best.sources == ("vocals", "accompaniment")
+    scored = validation.score(validation.estimate(best.build(padding="valid"))).si_sdr
+    assert scored == pytest.approx(max(progress.scores), abs=1e-4)
+    assert load_model(tmp_path / BEST).count_params() == network.count_params()
+
+
+@pytest.mark.parametrize("batch", [1, 5, 7])
+def test_a_run_that_was_stopped_ends_as_one_that_was_not(
+    setup: Make, tmp_path: Path, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, mixes, validation = setup()
+    whole = fit(network, mixes, validation, run=tmp_path / "whole", epochs=3)
+
+    stopped, mixes, validation = setup()
+    original = stopped.fit
+    kill = Kill(batch)
+    monkeypatch.setattr(
+        stopped, "fit", lambda *a, **k: original(*a, **k | {"callbacks": [*k["callbacks"], kill]})
+    )
+    with pytest.raises(KeyboardInterrupt):
+        fit(stopped, mixes, validation, run=tmp_path / "stopped", epochs=3)
+    resumed, mixes, validation = setup()
+    again = fit(resumed, mixes, validation, run=tmp_path / "stopped", epochs=3)
+
+    assert again == whole
+    for mine, theirs in zip(resumed.weights, network.weights, strict=True):
+        np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
+    one, other = (load_arrays(tmp_path / run / CHECKPOINT)[0] for run in ("stopped", "whole"))
+    assert one.keys() == other.keys()
+    for name, array in one.items():
+        np.testing.assert_array_equal(array, other[name])
+
+
+TRAIN = """
+import sys, keras
+from wavesep import WaveNet
+from wavesep.data import Clips, MixGenerator
+from wavesep.training import Validation, fit
+
+clips, run = sys.argv[1:]
+keras.utils.set_random_seed(3)
+network = WaveNet(filters=4, skip_filters=4, stacks=1, layers_per_stack=3, padding="valid")
+form = {"samples": 4_096, "sample_rate": 8_000, "left_context": network.left_context,
+        "right_context": network.right_context}
+stems = Clips(clips + "/vocals"), Clips(clips + "/accompaniment")
+mixes = MixGenerator(*stems, batch_size=2, batches=20, seed=1, workers=2, **form)
+print("training", flush=True)
+fit(network, mixes, Validation(*stems, **form), run=run, epochs=5)
+print("done", flush=True)
+"""
+
+
+def train(clips: Path, run: Path, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", TRAIN, str(clips), str(run)],
+        env=os.environ | environment, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def test_a_run_killed_at_any_moment_goes_on(clips: Path, tmp_path: Path) -> None:
+    whole = train(clips, tmp_path / "whole")
+    assert "done" in whole.communicate(timeout=120)[0]
+
+    rng = np.random.default_rng()
+    kills = 0
+    for _ in range(2):
+        killed = train(clips, tmp_path / "killed")
+        assert killed.stdout is not None
+        assert killed.stdout.readline() == "training\n"
+        time.sleep(rng.uniform(3, 9))
+        killed.send_signal(signal.SIGKILL)
+        killed.communicate()
+        kills += killed.returncode == -signal.SIGKILL
+    last = train(clips, tmp_path / "killed")
+    assert "done" in last.communicate(timeout=120)[0]
+
+    assert kills
+    for name in (CHECKPOINT, BEST):
+        one, other = (load_arrays(tmp_path / run / name)[0] for run in ("killed", "whole"))
+        for key, array in one.items():
+            np.testing.assert_array_equal(array, other[key])
+
+
+def test_a_finished_run_is_not_trained_further(setup: Make, tmp_path: Path) -> None:
+    network, mixes, validation = setup()
+    progress = fit(network, mixes, validation, run=tmp_path, epochs=2)
+
+    again, mixes, validation = setup()
+
+    assert fit(again, mixes, validation, run=tmp_path, epochs=2) == progress
+    for mine, theirs in zip(again.weights, network.weights, strict=True):
+        np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
+
+
+def test_another_setting_is_refused(setup: Make, tmp_path: Path) -> None:
+    network, mixes, validation = setup()
+    fit(network, mixes, validation, run=tmp_path, epochs=1)
+
+    with pytest.raises(OptionError, match=r"another epochs \(1, not 2\): use the settings"):
+        fit(network, mixes, validation, run=tmp_path, epochs=2)
+    mixes.seed = 9
+    with pytest.raises(OptionError, match=r"another seed \(1, not 9\)"):
+        fit(network, mixes, validation, run=tmp_path, epochs=1)
+
+
+def test_a_damaged_checkpoint_is_told(setup: Make, tmp_path: Path) -> None:
+    (tmp_path / CHECKPOINT).write_bytes(b"half a file")
+    network, mixes, validation = setup()
+
+    with pytest.raises(ModelFileError, match="damaged"):
+        fit(network, mixes, validation, run=tmp_path, epochs=1)
+
+
+def test_it_stops_early_and_stays_stopped(setup: Make, tmp_path: Path) -> None:
+    # a learning rate of nothing: no epoch is better than the first
+    network, mixes, validation = setup()
+    options: dict[str, Any] = {"run": tmp_path, "epochs": 9, "learning_rate": 1e-30, "patience": 2}
+
+    progress = fit(network, mixes, validation, **options)
+
+    assert progress.epoch == 3
+    assert progress.best_epoch == 0
+    assert fit(network, mixes, validation, **options).epoch == 3
+
+
+def test_progress_derives_the_rest() -> None:
+    progress = Progress({}, [1.0, 3.0, 2.0, 3.0])
+
+    assert (progress.epoch, progress.best_epoch, progress.epochs_since_best) == (4, 1, 2)
+    assert Progress({}).best_epoch == -1
+
+
+def test_a_network_that_pads_is_refused(setup: Make, tmp_path: Path) -> None:
+    network, mixes, validation = setup()
+    padding = type(network)(**network.config | {"padding": "same"})
+
+    with pytest.raises(OptionError, match="valid"):
+        fit(padding, mixes, validation, run=tmp_path, epochs=1)
+
+
+def test_it_says_how_many_snippets_a_second(
+    setup: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        fit(*setup(), run=tmp_path, epochs=1)
+
+    assert "snippets a second" in caplog.text
+    assert "si_sdr_gain" in caplog.text
+
+
+WITHOUT = "import sys; sys.modules['tensorflow'] = None\n" + TRAIN
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_without_tensorflow_it_trains_and_says_so_in_one_line(
+    clips: Path, tmp_path: Path, backend: str
+) -> None:
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+
+    answer = subprocess.run(
+        [sys.executable, "-c", WITHOUT, str(clips), str(tmp_path)],
+        env=os.environ | {"KERAS_BACKEND": backend, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert "done" in answer.stdout
+    said = [line for line in answer.stderr.splitlines() if "TensorBoard" in line]
+    assert said == ["no TensorBoard: TensorFlow is not installed, training goes on without"]
+    assert read_model_file(tmp_path / BEST).parameters
+    assert not (tmp_path / "logs").exists()
