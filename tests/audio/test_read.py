@@ -13,7 +13,7 @@ import soundfile
 from scipy import signal
 
 from wavesep.audio import Audio
-from wavesep.audio.read import BLOCK, audio_info, open_audio, read_part
+from wavesep.audio.read import BLOCK, audio_info, open_audio, read_audio, read_part
 from wavesep.errors import AudioError, EmptyAudioError, TruncatedAudioError
 
 RATE = 48_000
@@ -78,8 +78,7 @@ def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def read_all(path: Path) -> Audio:
-    with open_audio(path) as reader:
-        return np.concatenate(list(reader.blocks()))
+    return read_audio(path)[0]
 
 
 @pytest.mark.parametrize("name", [*SOUNDFILE, *PYAV, "film.mp4"])

@@ -35,7 +35,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def setup(clips: Path) -> Callable[[], Setup]:
     """A function that makes the same training again and again."""
 
@@ -50,6 +50,6 @@ def setup(clips: Path) -> Callable[[], Setup]:
         }  # fmt: skip
         stems = Clips(clips / "vocals"), Clips(clips / "accompaniment")
         mixes = MixGenerator(*stems, batch_size=2, batches=5, seed=1, **form)  # type: ignore[arg-type]
-        return network, mixes, Validation(*stems, **form)
+        return network, mixes, Validation(*stems, **form)  # type: ignore[arg-type]
 
     return make

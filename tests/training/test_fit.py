@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import pytest
 
-from wavesep import load_model
+from wavesep import WaveNet, load_model
 from wavesep.errors import ModelFileError, OptionError
 from wavesep.models.files import load_arrays, read_model_file
 from wavesep.training import fit
@@ -57,13 +57,23 @@ def test_it_learns(setup: Make, tmp_path: Path) -> None:
     assert load_model(tmp_path / BEST).count_params() == network.count_params()
 
 
+@pytest.fixture(scope="module")
+def whole(setup: Make, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Progress, WaveNet]:
+    """A run of three epochs that nothing has stopped."""
+    run = tmp_path_factory.mktemp("whole")
+    network, mixes, validation = setup()
+    return run, fit(network, mixes, validation, run=run, epochs=3), network
+
+
 @pytest.mark.parametrize("batch", [1, 5, 7])
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(
-    setup: Make, tmp_path: Path, batch: int, monkeypatch: pytest.MonkeyPatch
+    setup: Make,
+    whole: tuple[Path, Progress, WaveNet],
+    tmp_path: Path,
+    batch: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    network, mixes, validation = setup()
-    whole = fit(network, mixes, validation, run=tmp_path / "whole", epochs=3)
-
+    run, progress, network = whole
     stopped, mixes, validation = setup()
     original = stopped.fit
     kill = Kill(batch)
@@ -71,14 +81,14 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
         stopped, "fit", lambda *a, **k: original(*a, **k | {"callbacks": [*k["callbacks"], kill]})
     )
     with pytest.raises(KeyboardInterrupt):
-        fit(stopped, mixes, validation, run=tmp_path / "stopped", epochs=3)
+        fit(stopped, mixes, validation, run=tmp_path, epochs=3)
     resumed, mixes, validation = setup()
-    again = fit(resumed, mixes, validation, run=tmp_path / "stopped", epochs=3)
+    again = fit(resumed, mixes, validation, run=tmp_path, epochs=3)
 
-    assert again == whole
+    assert again == progress
     for mine, theirs in zip(resumed.weights, network.weights, strict=True):
         np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
-    one, other = (load_arrays(tmp_path / run / CHECKPOINT)[0] for run in ("stopped", "whole"))
+    one, other = (load_arrays(folder / CHECKPOINT)[0] for folder in (tmp_path, run))
     assert one.keys() == other.keys()
     for name, array in one.items():
         np.testing.assert_array_equal(array, other[name])
@@ -134,26 +144,26 @@ def test_a_run_killed_at_any_moment_goes_on(clips: Path, tmp_path: Path) -> None
             np.testing.assert_array_equal(array, other[key])
 
 
-def test_a_finished_run_is_not_trained_further(setup: Make, tmp_path: Path) -> None:
-    network, mixes, validation = setup()
-    progress = fit(network, mixes, validation, run=tmp_path, epochs=2)
-
+def test_a_finished_run_is_not_trained_further(
+    setup: Make, whole: tuple[Path, Progress, WaveNet]
+) -> None:
+    run, progress, network = whole
     again, mixes, validation = setup()
 
-    assert fit(again, mixes, validation, run=tmp_path, epochs=2) == progress
+    assert fit(again, mixes, validation, run=run, epochs=3) == progress
     for mine, theirs in zip(again.weights, network.weights, strict=True):
         np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
 
 
-def test_another_setting_is_refused(setup: Make, tmp_path: Path) -> None:
+def test_another_setting_is_refused(setup: Make, whole: tuple[Path, Progress, WaveNet]) -> None:
+    run, _, _ = whole
     network, mixes, validation = setup()
-    fit(network, mixes, validation, run=tmp_path, epochs=1)
 
-    with pytest.raises(OptionError, match=r"another epochs \(1, not 2\): use the settings"):
-        fit(network, mixes, validation, run=tmp_path, epochs=2)
+    with pytest.raises(OptionError, match=r"another epochs \(3, not 2\): use the settings"):
+        fit(network, mixes, validation, run=run, epochs=2)
     mixes.seed = 9
     with pytest.raises(OptionError, match=r"another seed \(1, not 9\)"):
-        fit(network, mixes, validation, run=tmp_path, epochs=1)
+        fit(network, mixes, validation, run=run, epochs=3)
 
 
 def test_a_damaged_checkpoint_is_told(setup: Make, tmp_path: Path) -> None:
@@ -213,8 +223,11 @@ def test_without_tensorflow_it_trains_and_says_so_in_one_line(
 
     answer = subprocess.run(
         [sys.executable, "-c", WITHOUT, str(clips), str(tmp_path)],
-        env=os.environ | {"KERAS_BACKEND": backend, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        env=os.environ | {"KERAS_BACKEND": backend, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
 
     assert "done" in answer.stdout
     said = [line for line in answer.stderr.splitlines() if "TensorBoard" in line]

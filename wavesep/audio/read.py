@@ -108,6 +108,23 @@ def audio_info(path: str | os.PathLike[str]) -> AudioInfo:
         return reader.info
 
 
+def read_audio(path: str | os.PathLike[str]) -> tuple[Audio, int]:
+    """Read a whole audio or video file into memory; raises as `open_audio` and its blocks.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    audio : float32 array, (samples, channels)
+    sample_rate : int
+        In Hz.
+    """
+    with open_audio(path) as reader:
+        return np.concatenate(list(reader.blocks())), reader.info.sample_rate
+
+
 def read_part(path: str | os.PathLike[str], start: int, samples: int) -> Audio:
     """Read a part of a file that soundfile knows, and nothing else of it.
 

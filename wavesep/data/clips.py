@@ -31,6 +31,8 @@ class Clips:
     ----------
     names : list of str
         Sorted; two files of one song have the same name in two folders.
+    paths : list of Path
+        In the same order.
     seconds : float array, (clips,)
         Length of every clip.
 
@@ -49,8 +51,8 @@ class Clips:
         if not found:
             raise AudioError(f"no audio file in {self.folder}: {', '.join(sorted(SUFFIXES))}")
         self.names = sorted(found)
-        self._paths = [found[name] for name in self.names]
-        self._infos: list[AudioInfo] = [audio_info(path) for path in self._paths]
+        self.paths = [found[name] for name in self.names]
+        self._infos: list[AudioInfo] = [audio_info(path) for path in self.paths]
         self.seconds = np.array([info.samples / info.sample_rate for info in self._infos])
 
     def __len__(self) -> int:
@@ -91,7 +93,7 @@ class Clips:
         part = np.zeros((last - first, info.channels), np.float32)
         begin, end = max(first, 0), min(last, info.samples)
         if begin < end:
-            part[begin - first : end - first] = read_part(self._paths[index], begin, end - begin)
+            part[begin - first : end - first] = read_part(self.paths[index], begin, end - begin)
         if info.sample_rate != sample_rate:
             part = soxr.resample(part, info.sample_rate, sample_rate)
         return to_channels(part[:samples], channels)

@@ -116,7 +116,9 @@ def describe(
     """Return what decides the weights that a run ends with."""
     names = ("samples", "sample_rate", "batch_size", "batches", "aligned_share", "seed")
     of_mixes = {name: getattr(mixes, name) for name in names}
-    return network.config | of_mixes | {"epochs": epochs, "learning_rate": learning_rate}
+    settings = network.config | of_mixes | {"epochs": epochs, "learning_rate": learning_rate}
+    plain: dict[str, Any] = json.loads(json.dumps(settings))  # as a checkpoint gives it back
+    return plain
 
 
 def is_tired(progress: Progress, patience: int | None) -> bool:

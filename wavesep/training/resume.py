@@ -62,7 +62,7 @@ def load_checkpoint(path: Path, network: keras.Model, settings: dict[str, Any]) 
     network : keras.Model
         Compiled; its weights and its optimizer are set.
     settings : dict
-        Of this run.
+        Of this run, as JSON has them.
 
     Returns
     -------
@@ -79,8 +79,6 @@ def load_checkpoint(path: Path, network: keras.Model, settings: dict[str, Any]) 
         return Progress(settings)
     arrays, metadata = load_arrays(path)
     progress = Progress(**json.loads(metadata["progress"]))
-    # through JSON, as the stored settings went
-    settings = json.loads(json.dumps(settings))
     if changed := [k for k in settings if progress.settings.get(k) != settings[k]]:
         raise OptionError(
             f"{path} is of a run with another {changed[0]} "

@@ -1,0 +1,97 @@
+"""Every example runs, on seconds of generated sound."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from wavesep.dsp.demo import demo_song
+from wavesep.evaluation import si_sdr
+from wavesep.models.files import read_model_file
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+@pytest.fixture(scope="module")
+def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three songs with both stems, of three seconds each."""
+    folder = tmp_path_factory.mktemp("songs")
+    for i in range(3):
+        for kind, audio in zip(("vocals", "accompaniment"), demo_song(), strict=True):
+            (folder / kind).mkdir(exist_ok=True)
+            part = audio[(i + 1) * 44_100 : (i + 4) * 44_100]
+            soundfile.write(folder / kind / f"song {i}.wav", part, 44_100)
+    return folder
+
+
+def run(script: Path, *arguments: object, cwd: Path) -> str:
+    answer = subprocess.run(
+        [sys.executable, str(script), *map(str, arguments)],
+        capture_output=True, text=True, cwd=cwd,
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout
+
+
+def test_separate_song(songs: Path, tiny_file: Path, tmp_path: Path) -> None:
+    song = songs / "vocals" / "song 1.wav"
+
+    out = run(EXAMPLES / "separate_song.py", song, "--model", tiny_file, cwd=tmp_path)
+
+    assert "vocals: (132300, 2)" in out
+    assert soundfile.info(tmp_path / "separated" / "song 1" / "vocals.wav").frames == 132_300
+
+
+def test_evaluate_model(songs: Path, tiny_file: Path, tmp_path: Path) -> None:
+    out = run(EXAMPLES / "evaluate_model.py", songs, "--model", tiny_file, cwd=tmp_path)
+
+    names = {"song 0", "song 1", "song 2"}
+    lines = [line.split() for line in out.splitlines() if line[:6] in names]
+    vocals, accompaniment = (audio[2 * 44_100 : 5 * 44_100] for audio in demo_song())
+    before = si_sdr(vocals, vocals + accompaniment)
+    assert [line[1] for line in lines] == ["0", "1", "2"]
+    assert float(lines[1][2]) == pytest.approx(before, abs=0.01)
+    assert float(lines[1][4]) == pytest.approx(float(lines[1][3]) - before, abs=0.02)
+    mean = next(line for line in out.splitlines() if line.startswith("mean of 3")).split()
+    assert float(mean[-1]) == pytest.approx(np.mean([float(line[4]) for line in lines]), abs=0.02)
+
+
+def test_train_wavenet(songs: Path, tmp_path: Path) -> None:
+    # the same script, shorter
+    source = (EXAMPLES / "train_wavenet.py").read_text(encoding="utf-8")
+    for long, short in (
+        ("SNIPPET = 4 * SAMPLE_RATE", "SNIPPET = SAMPLE_RATE // 4"),
+        ("BATCH_SIZE = 4", "BATCH_SIZE = 1"),
+        ("BATCHES = 100", "BATCHES = 2"),
+    ):
+        assert long in source
+        source = source.replace(long, short)
+    script = tmp_path / "train_shortly.py"
+    script.write_text(source, encoding="utf-8")
+    arguments = [songs / "vocals", songs / "accompaniment", "--preset", "folded_small"]
+
+    run(script, *arguments, "--epochs", 1, "--card", EXAMPLES / "vocals_card.json", cwd=tmp_path)
+
+    model = read_model_file(tmp_path / "runs" / "first" / "best.safetensors")
+    assert model.parameters == 895_840
+    assert model.licence != "not stated"
+    assert (tmp_path / "runs" / "first" / "logs").is_dir()
+
+
+def test_link_folders(songs: Path, tmp_path: Path) -> None:
+    script = EXAMPLES.parent / "data_prep" / "link_folders.py"
+    stems = [songs / "vocals", songs / "accompaniment"]
+    command = ["prepared", "--vocals", *stems, "--accompaniment", stems[1]]
+
+    for _ in range(2):  # a second time, too
+        run(script, *command, cwd=tmp_path)
+
+    vocals = tmp_path / "prepared" / "vocals"
+    assert (vocals / "a").resolve() == stems[0].resolve()
+    assert (vocals / "b" / "song 2.wav").is_file()
+    assert [path.name for path in (tmp_path / "prepared" / "accompaniment").iterdir()] == ["a"]

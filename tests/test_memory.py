@@ -1,0 +1,47 @@
+"""Memory does not grow with the song."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+SEPARATE = """
+import resource, sys
+from wavesep import Separator
+Separator(sys.argv[1]).separate_to_file(sys.argv[2], sys.argv[3])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def peak_memory(model: Path, song: Path, out: Path) -> int:
+    """Return the peak resident memory of separating a file in a process of its own, in KiB."""
+    answer = subprocess.run(
+        [sys.executable, "-c", SEPARATE, model, song, out],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return int(answer.stdout)
+
+
+def write_noise(path: Path, minutes: int) -> Path:
+    block = np.random.default_rng(0).uniform(-0.1, 0.1, (60 * 48_000, 2))
+    with soundfile.SoundFile(path, "w", 48_000, 2, "PCM_16") as file:
+        for _ in range(minutes):
+            file.write(block)
+    return path
+
+
+@pytest.mark.parametrize(("short", "long"), [(1, 4), pytest.param(5, 60, marks=pytest.mark.slow)])
+def test_peak_memory_is_within_ten_percent(
+    tiny_file: Path, tmp_path: Path, short: int, long: int
+) -> None:
+    peaks = []
+    for minutes in (short, long):
+        song = write_noise(tmp_path / f"{minutes}.wav", minutes)
+        peaks.append(peak_memory(tiny_file, song, tmp_path / "out"))
+
+    assert peaks[1] < 1.1 * peaks[0], peaks
