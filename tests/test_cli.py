@@ -158,7 +158,12 @@ def test_an_interruption_leaves_nothing(tiny_file: Path, tmp_path: Path, how: in
     noise = np.random.default_rng(0).uniform(-0.1, 0.1, (60 * 44_100, 2))
     soundfile.write(song, np.tile(noise, (20, 1)), 44_100)
     out = tmp_path / "out"
-    command = ["-m", "wavesep", "separate", str(song), "--model", str(tiny_file), "-o", str(out)]
+    # what runs the tests may ignore Ctrl-C, as a shell's background does, and we would inherit it
+    run = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from wavesep.cli import main; sys.exit(main())"
+    )
+    command = ["-c", run, "separate", str(song), "--model", str(tiny_file), "-o", str(out)]
     process = subprocess.Popen([sys.executable, *command], stderr=subprocess.PIPE, text=True)
     stem = out / "long" / "vocals.part.wav"
     end = time.monotonic() + 60

@@ -9,8 +9,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from .audio.read import audio_info
 from .errors import OptionError, WavesepError
 from .models.context import network_context
 from .models.files import list_models, read_model_file
+
+log = logging.getLogger("wavesep")
 
 INTERRUPTED = 130  # the shell's own code for Ctrl-C
 
@@ -44,20 +47,21 @@ INFO = """Say what a model is: its sources, sample rate, context, size, licence 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     args = parser().parse_args(argv)
-    # TensorFlow says much that is nobody's concern; an explicit setting of the user wins
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
-    console = Console(stderr=True)
-    handler = RichHandler(console=console, show_time=False, show_path=False)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
-    try:
-        code: int = args.run(args, console)
-    except WavesepError as error:
-        print(f"wavesep: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("wavesep: interrupted; songs that were not done left nothing", file=sys.stderr)
-        return INTERRUPTED
+    with os.fdopen(os.dup(2), "w") as stderr:  # is heard while fd 2 is hushed
+        console = Console(file=stderr)
+        handler = RichHandler(console=console, show_time=False, show_path=False)
+        log.addHandler(handler)
+        try:
+            code: int = args.run(args, console)
+        except WavesepError as error:
+            print(f"wavesep: {error}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print("wavesep: interrupted; songs that were not done left nothing", file=sys.stderr)
+            return INTERRUPTED
+        finally:
+            log.removeHandler(handler)
     return code
 
 
@@ -123,7 +127,7 @@ def separate(args: argparse.Namespace, console: Console) -> int:
         raise OptionError("give at least one song, or --demo")
     if args.jobs < 1:
         raise OptionError("-j must be 1 or more")
-    with console.status("loading the model"):
+    with console.status("loading the model"), hushed():
         from .separator import Separator  # loads Keras: seconds
 
         separator = Separator(args.model, engine=args.engine, device=args.device)
@@ -131,7 +135,7 @@ def separate(args: argparse.Namespace, console: Console) -> int:
     stop = threading.Event()
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"),
-        TimeRemainingColumn(), console=console,
+        TimeRemainingColumn(), console=console, transient=True,
     )  # fmt: skip
     with bar, ThreadPoolExecutor(args.jobs) as pool:
         jobs = {pool.submit(separate_song, separator, s, args, bar, stop): s for s in songs}
@@ -151,6 +155,26 @@ def separate(args: argparse.Namespace, console: Console) -> int:
     for failure in failures:
         print(f"wavesep: {failure}", file=sys.stderr)
     return 1 if failures else 0
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Hold back what TensorFlow's C++ part writes while it loads: no setting of its own does.
+
+    Someone who sets TF_CPP_MIN_LOG_LEVEL wants to hear it.
+    """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        yield
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    stderr = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 def separate_song(

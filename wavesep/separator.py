@@ -227,7 +227,9 @@ class Separator:
         mixture = queue.tap(checked(blocks))
         at = 0
         for estimate in self._estimate(mixture, sample_rate, channels, part):
-            count = min(len(estimate), len(queue))
+            count = min(len(estimate), len(queue))  # what goes beyond comes of the tail's zeros
+            if not count:
+                return
             stems = self._stems(queue.take(count), estimate[:count])
             lo, hi = max(first - at, 0), count if end is None else min(end - at, count)
             at += count

@@ -141,6 +141,14 @@ def test_a_folder_that_cannot_be_made(stems: dict[str, Audio], tmp_path: Path) -
         write(tmp_path / "file" / "song", stems, "wav", 16)
 
 
+def test_a_stem_that_cannot_be_begun(stems: dict[str, Audio], tmp_path: Path) -> None:
+    (tmp_path / "accompaniment.part.wav").mkdir()
+
+    with pytest.raises(OutputError, match="cannot be written"):
+        write(tmp_path, stems, "wav", 16)
+    assert [path.name for path in tmp_path.iterdir()] == ["accompaniment.part.wav"]
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_cannot_be_written(stems: dict[str, Audio], tmp_path: Path) -> None:
     tmp_path.chmod(0o500)

@@ -201,7 +201,7 @@ class StemWriter:
         """Remove everything that has not got its final name."""
         self._close()
         for path in self._growing + self._parts:
-            if path.exists():
+            if path.is_file():
                 path.unlink()
 
     def _close(self) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..audio import Audio
 from .validation import Validation
 
-CLIPS = 4  # validation clips that are shown
+CLIPS = 4  # validation clips that are shown, spread over all of them
 PANELS = ("mixture", "target", "estimate")
 FLOOR_DB = -80.0  # below the mixture's peak, in pictures
 
@@ -68,7 +68,9 @@ class Board:
         with self._writer.as_default(step=epoch):
             for name, value in scalars.items():
                 self._summary.scalar(name, value)
-            for i, name in enumerate(validation.names[:CLIPS]):
+            count = len(validation.names)
+            for i in sorted({round(k * (count - 1) / (CLIPS - 1)) for k in range(CLIPS)}):
+                name = validation.names[i]
                 panels = (validation.mixture(i), validation.targets[i], estimates[i])
                 for panel, audio in zip(PANELS, panels, strict=True):
                     if panel == "estimate" or epoch == 0:  # the others never change
