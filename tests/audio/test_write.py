@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wavesep.audio import Audio
+from wavesep.audio import write as write_module
 from wavesep.audio.write import StemFormat, open_stems, quantise
 from wavesep.errors import OptionError, OutputError, OutputExistsError
 
@@ -106,6 +107,20 @@ def test_nothing_half_written_is_left(
 
     with pytest.raises(error):
         interrupted()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_left_of_an_interruption_at_the_very_end(
+    stems: dict[str, Audio], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        assert {path.suffix for path in tmp_path.iterdir()} == {".part", ".wav"}
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(write_module, "quantise", interrupt)
+
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path, stems, "flac", 16)
     assert list(tmp_path.iterdir()) == []
 
 
