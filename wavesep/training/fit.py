@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -115,8 +116,9 @@ def describe(
 ) -> dict[str, Any]:
     """Return what decides the weights that a run ends with."""
     names = ("samples", "sample_rate", "batch_size", "batches", "aligned_share", "seed")
-    of_mixes = {name: getattr(mixes, name) for name in names}
-    settings = network.config | of_mixes | {"epochs": epochs, "learning_rate": learning_rate}
+    settings = network.config | {name: getattr(mixes, name) for name in names}
+    settings |= {"epochs": epochs, "learning_rate": learning_rate}
+    settings |= {"augmentation": asdict(mixes.augmentation)}
     plain: dict[str, Any] = json.loads(json.dumps(settings))  # as a checkpoint gives it back
     return plain
 
