@@ -143,7 +143,8 @@ def separate(args: argparse.Namespace, console: Console) -> int:
             for job in as_completed(jobs):
                 error = job.exception()
                 if isinstance(error, WavesepError):
-                    failures.append(f"{jobs[job]}: {error}")
+                    song = str(jobs[job])
+                    failures.append(str(error) if song in str(error) else f"{song}: {error}")
                 elif error is not None:
                     raise error
                 else:
