@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -72,9 +72,14 @@ class StemFormat:
             )
 
     @property
+    def is_float(self) -> bool:
+        """Whether samples are written as floats, which do not clip."""
+        return self.codec == "wav" and self.bits == 32
+
+    @property
     def largest(self) -> float:
-        """The largest sample that does not clip; float has no largest one."""
-        return float("inf") if self.bits == 32 else 1 - 2.0 ** (1 - self.bits)
+        """The largest sample that does not clip."""
+        return float("inf") if self.is_float else 1 - 2.0 ** (1 - self.bits)
 
     def open(self, path: Path, samples: int) -> soundfile.SoundFile:
         """Open a file of this format for that many samples."""
@@ -120,17 +125,16 @@ def open_stems(
     """
     if not overwrite and (existing := [path for path in paths.values() if path.exists()]):
         raise OutputExistsError(f"{existing[0]} exists: give another folder, or overwrite")
-    made: list[Path] = []
+    missing = missing_folders(paths)
     writer = StemWriter(paths, form, samples)
     try:
-        make_folders(paths, made)
         writer.open()
         yield writer
         writer.finish()
     except BaseException:
         writer.discard()
-        for folder in reversed(made):
-            if not any(folder.iterdir()):
+        for folder in reversed(missing):
+            with suppress(OSError):  # another song may have come to use it
                 folder.rmdir()
         raise
 
@@ -150,9 +154,13 @@ class StemWriter:
         self._peak = 0.0
 
     def open(self) -> None:
-        """Begin the growing files."""
+        """Make the folders and begin the growing files."""
         floats = replace(self._form, codec="wav", bits=32)
         for path in self._growing:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise OutputError(f"{path.parent} cannot be made: {error.strerror}") from error
             try:
                 self._files.append(floats.open(path, self._expected))
             except soundfile.LibsndfileError as error:
@@ -164,8 +172,7 @@ class StemWriter:
             with no_room(self._paths[name]):
                 file.write(stems[name])
             self._peak = max(self._peak, float(np.abs(stems[name]).max(initial=0)))
-            samples = len(stems[name])
-        self._samples += samples
+        self._samples += len(next(iter(stems.values())))
 
     def finish(self) -> None:
         """Bring the stems into their format, with one gain for all, and give them their names."""
@@ -186,7 +193,7 @@ class StemWriter:
                 strict=True,
             ):
                 stems = [block * np.float32(gain) for block in blocks]
-                if self._form.codec != "mp3" and self._form.bits != 32:
+                if self._form.codec != "mp3" and not self._form.is_float:
                     stems = quantise(stems, self._form.bits)
                 for part, stem in zip(parts, stems, strict=True):
                     part.write(stem)
@@ -232,16 +239,10 @@ def quantise(stems: list[Audio], bits: int) -> list[NDArray[Any]]:
     return [w.astype(np.int16) if bits == 16 else w << 8 for w in whole]
 
 
-def make_folders(paths: dict[str, Path], made: list[Path]) -> None:
-    """Make the folders of some files, and append those that were not there to ``made``."""
-    for path in paths.values():
-        try:
-            for folder in [*reversed(path.parent.parents), path.parent]:
-                if not folder.is_dir():
-                    folder.mkdir()
-                    made.append(folder)
-        except OSError as error:
-            raise OutputError(f"{path.parent} cannot be made: {error.strerror}") from error
+def missing_folders(paths: dict[str, Path]) -> list[Path]:
+    """Return the folders of some files that are not there, the outermost first."""
+    folders = {folder for path in paths.values() for folder in path.parents}
+    return sorted(folder for folder in folders if not folder.exists())
 
 
 @contextmanager
