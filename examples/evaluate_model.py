@@ -8,6 +8,7 @@ without a model. Channels and rates are the files' own. Songs that hold no vocal
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,8 @@ for i, j in track(songs, description="separating"):
     if vocals.any():
         rows.append((stems[0].names[i], si_sdr(vocals, mixture), si_sdr(vocals, estimate)))
 
+if not rows:
+    sys.exit(f"{args.folder} holds no song with both stems and vocals")
 width = max(len(name) for name, _, _ in rows)
 print(f"{'song':{width}}  mixture  estimate  gain   (SI-SDR, dB)")
 for name, before, after in rows:

@@ -90,6 +90,7 @@ def test_a_song_whose_stems_exist_is_not_done_again_unasked(
     [
         (["separate"], "give at least one song, or --demo"),
         (["separate", "x.wav", "--model", "vocalz"], "no model 'vocalz'"),
+        (["separate", "x.wav", "--demo"], "songs or --demo, not both"),
         (["separate", "x.wav", "-j", "0"], "-j must be 1 or more"),
         (["separate", "x.wav", "--device", "gpu:9"], "no device 'gpu:9'"),
         (["info", "vocalz"], "no model 'vocalz'"),

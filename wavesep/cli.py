@@ -121,6 +121,8 @@ def add_info(commands: Any) -> None:
 def separate(args: argparse.Namespace, console: Console) -> int:
     """Separate songs, as many as can be; list those that cannot."""
     songs, failures = distinct(args.songs)
+    if args.demo and args.songs:
+        raise OptionError("give songs or --demo, not both")
     if args.demo:
         songs.append(write_demo(args.out))
     if not songs and not failures:
