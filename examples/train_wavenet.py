@@ -55,7 +55,7 @@ if args.valid:
     valid = Clips(args.valid / "vocals"), Clips(args.valid / "accompaniment")
 else:
     songs = sorted({*vocals.names} & {*accompaniment.names})
-    kept, held_back = split_names(songs, valid_share=0.1, seed=args.seed)
+    _, held_back = split_names(songs, valid_share=0.1, seed=args.seed)
     valid = Clips(args.vocals, held_back), Clips(args.accompaniment, held_back)
     vocals = Clips(args.vocals, {*vocals.names} - held_back)
     accompaniment = Clips(args.accompaniment, {*accompaniment.names} - held_back)

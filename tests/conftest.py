@@ -39,8 +39,6 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def tiny_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model file of a small stereo network whose weights and biases are all random."""
-    import keras
-
     from wavesep import WaveNet
 
     network = WaveNet(
@@ -53,7 +51,6 @@ def tiny_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("models") / "tiny.safetensors"
     about = {"sample_rate": 44_100, "sources": ("vocals", "accompaniment")}
     ModelFile.from_network(network, **about).save(path)
-    del keras
     return path
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import threading
-from functools import partial
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import keras
 
@@ -30,18 +30,22 @@ class KerasEngine:
     """
 
     def __init__(self, model: ModelFile, device: str | None = None) -> None:
-        # None leaves the choice to the backend: its accelerator where it has one
-        self._device = contextlib.nullcontext if device is None else partial(keras.device, device)
+        self._device = device
         self._lock = threading.Lock()  # Keras compiles on the first call, and JAX keeps state
         self.batch_size = 1 if find_place(device) == "cpu" else 8
-        with self._device():
+        with on(device):
             self._network = model.build(padding="valid")
 
     def __call__(self, mixtures: Audio) -> Audio:
         """See `Engine`."""
-        with self._lock, self._device():
+        with self._lock, on(self._device):
             estimates: Audio = self._network.predict_on_batch(mixtures)
         return estimates
+
+
+def on(device: str | None) -> AbstractContextManager[Any]:
+    """Return a scope in which Keras uses a device; None leaves the choice to its backend."""
+    return nullcontext() if device is None else keras.device(device)
 
 
 def find_place(device: str | None) -> str:
@@ -50,15 +54,13 @@ def find_place(device: str | None) -> str:
     Backends differ in how they refuse a device, and TensorFlow takes the CPU without a word; so a
     number is put there, to see where it lies.
     """
-    if device is None:
-        return "cpu" if "cpu" in str(keras.ops.zeros(1).device).lower() else "gpu"
-    known = re.fullmatch(r"(cpu|gpu)(:\d+)?", device)
+    known = re.fullmatch(r"(cpu|gpu)(:\d+)?", device or "")
     try:
-        with keras.device(device):
+        with on(device):
             place = "cpu" if "cpu" in str(keras.ops.zeros(1).device).lower() else "gpu"
     except (AssertionError, RuntimeError, ValueError):
         place = "nowhere"
-    if known is None or place != known[1]:
+    if device is not None and (known is None or place != known[1]):
         raise OptionError(
             f"Keras's backend {keras.backend.backend()!r} has no device {device!r} here: "
             'choose "cpu", or "gpu" or "gpu:1" where there is one'
