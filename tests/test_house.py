@@ -10,7 +10,10 @@ from pathlib import Path
 import wavesep
 
 ROOT = Path(__file__).parents[1]
-FLOORS = "cli | separator evaluation | training | engines | data | models | dsp | audio | errors"
+FLOORS = (
+    "cli | bench | separator evaluation | stream | training | engines | data | models | dsp | audio"
+    " | errors"
+)
 
 
 def climbs(root: Path, floors: str = FLOORS) -> list[str]:

@@ -31,7 +31,7 @@ RATES = [8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 88_200, 96_000, 192_000]
 @pytest.fixture(scope="module")
 def separator(tiny_file: Path) -> Separator:
     """A separator with chunks of a tenth of a second."""
-    return Separator(tiny_file, chunk_seconds=0.1)
+    return Separator(tiny_file, precision="float32", chunk_seconds=0.1)
 
 
 def random_audio(samples: int, channels: int = 2, seed: int = 0) -> Audio:
@@ -41,21 +41,23 @@ def random_audio(samples: int, channels: int = 2, seed: int = 0) -> Audio:
 
 @settings(max_examples=40)
 @given(
+    engine=st.sampled_from(["openvino", "keras"]),
     samples=st.integers(1, 3_000),
     chunk_frames=st.integers(1, 400),
     batch_size=st.integers(1, 4),
     seed=st.integers(0, 1_000),
 )
 def test_chunked_equals_whole(
-    tiny_file: Path, samples: int, chunk_frames: int, batch_size: int, seed: int
+    tiny_file: Path, engine: str, samples: int, chunk_frames: int, batch_size: int, seed: int
 ) -> None:
     mixture = random_audio(samples, seed=seed)
     network = load_model(tiny_file)
     # what a compiled function per odd shape would cost here is spared by running it plainly
     network.run_eagerly = True
-    separator = Separator(tiny_file, chunk_seconds=4 * chunk_frames / 44_100)
+    separator = Separator(tiny_file, engine, "float32", chunk_seconds=4 * chunk_frames / 44_100)
     separator._engine.batch_size = batch_size
-    separator._engine._network.run_eagerly = True  # type: ignore[attr-defined]
+    if engine == "keras":
+        separator._engine._network.run_eagerly = True  # type: ignore[attr-defined]
 
     stems = separator.separate(mixture, 44_100)
 
@@ -94,7 +96,7 @@ SEPARATORS: dict[Path, Separator] = {}
 def cached_separator(path: Path) -> Separator:
     """One separator for all of hypothesis' examples, which cannot take a narrower fixture."""
     if path not in SEPARATORS:
-        SEPARATORS[path] = Separator(path, chunk_seconds=0.05)
+        SEPARATORS[path] = Separator(path, precision="float32", chunk_seconds=0.05)
     return SEPARATORS[path]
 
 
@@ -138,7 +140,7 @@ def test_stems_stay_where_they_were(tiny_file: Path, tmp_path: Path, rate: int) 
     tone = (0.5 * np.sin(2 * np.pi * 440 * time)).astype(np.float32)
     mixture = np.stack([tone, 0 * tone], axis=1)
 
-    vocals = Separator(path, chunk_seconds=0.3).separate(mixture, rate)["vocals"]
+    vocals = Separator(path, precision="float32", chunk_seconds=0.3).separate(mixture, rate)["vocals"]
 
     inner = slice(rate // 10, -rate // 10)
     np.testing.assert_allclose(vocals[inner], mixture[inner], atol=1e-3)
@@ -228,10 +230,11 @@ def test_progress_goes_to_the_end(separator: Separator) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"engine": "magic"}, "no engine 'magic': choose one of auto, keras"),
+        ({"engine": "magic"}, "no engine 'magic': choose one of auto, openvino, keras"),
         ({"precision": "int8"}, "no precision 'int8'"),
         ({"device": "gpu:7"}, "has no device 'gpu:7' here"),
         ({"device": "toaster"}, "has no device 'toaster' here"),
+        ({"device": "gpu", "engine": "openvino"}, "runs on the CPU, not on 'gpu': use \"keras\""),
         ({"chunk_seconds": 0.0}, "chunk_seconds must be more than 0"),
     ],
 )
@@ -255,7 +258,7 @@ def test_several_targets(tmp_path: Path) -> None:
     mixture = random_audio(500)
     soundfile.write(tmp_path / "song.wav", mixture, 44_100, subtype="FLOAT")
 
-    separator = Separator(path)
+    separator = Separator(path, precision="float32")
     stems = separator.separate(mixture, 44_100)
     two = separator.separate_to_file(tmp_path / "song.wav", tmp_path, two_stems="bass")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +14,19 @@ from numpy.typing import NDArray
 from .audio import Audio
 from .audio.read import BLOCK, open_audio
 from .audio.write import StemFormat, open_stems
-from .dsp.blocks import BlockQueue, checked, with_tail
-from .dsp.channels import join_channels, split_channels
-from .dsp.chunks import ChunkPlan, run_chunks
-from .dsp.resample import resample_blocks, tail
+from .dsp.chunks import ChunkPlan, ChunkRunner
+from .dsp.steps import StepRunner
 from .engines import open_engine
 from .errors import EmptyAudioError, OptionError
 from .models.context import network_context
 from .models.files import read_model_file
+from .stream import Pipeline, Stems, Stream, check_rate
 
 CHUNK_CONTEXTS = 10  # a chunk is this many times its context, so a tenth of the work is done twice
 SHORTEST_CHUNK = 0.5  # seconds, by default
-LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000  # Hz; what lies beyond is a mistake
 MOST_CHANNELS = 64  # more are taken for samples on the wrong axis
 
 Progress = Callable[[int, int], None]
-Stems = dict[str, Audio]
 
 
 class Separator:
@@ -84,13 +82,18 @@ class Separator:
         self.sample_rate = file.sample_rate
         self.sources = file.sources
         self.left_context, self.right_context = network_context(file.architecture)
-        self._channels: int = file.architecture["channels"]
+        model_channels: int = file.architecture["channels"]
+        self._form: dict[str, Any] = {
+            "sources": file.sources,
+            "model_rate": file.sample_rate,
+            "model_channels": model_channels,
+        }
         self._plan = ChunkPlan(
             self._chunk(chunk_seconds, file.architecture["frame_size"]),
             self.left_context,
             self.right_context,
             file.architecture["frame_size"],
-            self._channels * file.architecture["targets"],
+            model_channels * file.architecture["targets"],
         )
         self._engine = open_engine(file, engine, precision, device)
 
@@ -210,6 +213,37 @@ class Separator:
                     raise OptionError(f"{path} ends before {start:g} s: start earlier")
         return paths
 
+    def stream(self, sample_rate: int, channels: int = 2) -> Stream:
+        """Begin to separate a sound that comes live.
+
+        Parameters
+        ----------
+        sample_rate : int, from 1,000 to 768,000
+            In Hz, of what comes; at the model's own, `sample_rate`, the latency is smallest.
+        channels : int, >= 1
+            Of what comes.
+
+        Returns
+        -------
+        Stream
+            Takes blocks of any length and gives their stems as they become ready.
+
+        Raises
+        ------
+        OptionError
+            If the rate or the number of channels is not one of the above.
+        """
+        if not 1 <= channels <= MOST_CHANNELS:
+            raise OptionError(f"channels must be from 1 to {MOST_CHANNELS}, not {channels}")
+        check_rate(sample_rate)
+        model_channels = self._form["model_channels"]
+        groups = -(-channels // model_channels)
+        stepper = self._engine.stepper(groups)
+        runner = StepRunner(
+            stepper, replace(self._plan, chunk=stepper.samples), groups, model_channels
+        )
+        return Stream(runner, **self._form, sample_rate=sample_rate, channels=channels)
+
     def _run(
         self,
         blocks: Iterable[Audio],
@@ -218,62 +252,23 @@ class Separator:
         part: tuple[int, int | None] = (0, None),
     ) -> Iterator[Stems]:
         """Yield the stems of a part of a mixture, in its own rate and channels."""
-        if not LOWEST_RATE <= sample_rate <= HIGHEST_RATE:
-            raise OptionError(
-                f"sample_rate must be from {LOWEST_RATE} to {HIGHEST_RATE} Hz, not {sample_rate}"
-            )
+        runner = ChunkRunner(
+            self._engine,
+            self._plan,
+            batch_size=self._engine.batch_size,
+            wanted=at_model_rate(part, sample_rate, self.sample_rate),
+        )
+        pipeline = Pipeline(runner, **self._form, sample_rate=sample_rate, channels=channels)
         first, end = part
-        queue = BlockQueue()
-        mixture = queue.tap(checked(blocks))
         at = 0
-        for estimate in self._estimate(mixture, sample_rate, channels, part):
-            count = min(len(estimate), len(queue))  # what goes beyond comes of the tail's zeros
-            if not count:
-                return
-            stems = self._stems(queue.take(count), estimate[:count])
+        for stems in all_stems(pipeline, blocks):
+            count = len(stems[self.sources[0]])
             lo, hi = max(first - at, 0), count if end is None else min(end - at, count)
             at += count
             if hi > lo:
                 yield {source: stem[lo:hi] for source, stem in stems.items()}
             if end is not None and at >= end:
                 return
-
-    def _estimate(
-        self,
-        mixture: Iterator[Audio],
-        sample_rate: int,
-        channels: int,
-        part: tuple[int, int | None],
-    ) -> Iterator[Audio]:
-        """Yield the targets, one beside the other: ``(samples, targets * channels)``."""
-        rate = self.sample_rate
-        padded = with_tail(mixture, tail(sample_rate, rate), channels)
-        resampled = resample_blocks(padded, sample_rate, rate, channels)
-        groups = (split_channels(block, self._channels) for block in resampled)
-        estimates = run_chunks(
-            self._engine,
-            groups,
-            self._plan,
-            batch_size=self._engine.batch_size,
-            wanted=at_model_rate(part, sample_rate, rate),
-        )
-        targets = (
-            np.concatenate(
-                [
-                    join_channels(estimate[..., i : i + self._channels], channels)
-                    for i in range(0, estimate.shape[2], self._channels)
-                ],
-                axis=1,
-            )
-            for estimate in estimates
-        )
-        width = channels * (len(self.sources) - 1)
-        return resample_blocks(targets, rate, sample_rate, width)
-
-    def _stems(self, mixture: Audio, estimate: Audio) -> Stems:
-        """Name the targets, and give the rest of the mixture to the last source."""
-        targets = np.split(estimate, len(self.sources) - 1, axis=1)
-        return dict(zip(self.sources, [*targets, mixture - sum(targets)], strict=True))
 
     def _stem_names(self, two_stems: str | None) -> tuple[str, ...]:
         if two_stems is None:
@@ -293,6 +288,15 @@ class Separator:
         if not seconds > 0:
             raise OptionError(f"chunk_seconds must be more than 0, not {seconds}")
         return max(round(seconds * self.sample_rate / frame_size), 1) * frame_size
+
+
+def all_stems(pipeline: Pipeline, blocks: Iterable[Audio]) -> Iterator[Stems]:
+    """Push blocks through to the end, or raise EmptyAudioError if they hold nothing."""
+    for block in blocks:
+        yield pipeline.push(block)
+    if not pipeline.samples:
+        raise EmptyAudioError("the audio has no samples")
+    yield pipeline.flush()
 
 
 def check_array(audio: NDArray[Any]) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wavesep.audio import Audio
-from wavesep.dsp.chunks import ChunkPlan, Network, run_chunks
+from wavesep.dsp.chunks import ChunkPlan, ChunkRunner, Network
 
 
 def framed_fir(taps: Audio, frame_size: int) -> Network:
@@ -30,6 +33,15 @@ def framed_fir(taps: Audio, frame_size: int) -> Network:
         )
 
     return run
+
+
+def run_chunks(
+    network: Network, blocks: Iterable[Audio], plan: ChunkPlan, **options: Any
+) -> Audio:
+    """Push blocks through a runner and join what comes."""
+    runner = ChunkRunner(network, plan, **options)
+    parts = [*map(runner.push, blocks)]
+    return np.concatenate([*parts, runner.flush()], axis=1)
 
 
 def in_blocks(audio: Audio, cuts: list[int]) -> Iterator[Audio]:
@@ -63,8 +75,7 @@ def test_chunked_equals_whole(
     network = framed_fir(taps, frame_size)
     plan = ChunkPlan(frames * frame_size, left, right, frame_size, out_channels=3)
 
-    blocks = run_chunks(network, in_blocks(audio, cuts), plan, batch_size=batch_size)
-    estimate = np.concatenate(list(blocks), axis=1)
+    estimate = run_chunks(network, in_blocks(audio, cuts), plan, batch_size=batch_size)
 
     spare = -samples % frame_size
     whole = network(np.pad(audio, ((0, 0), (left, right + spare), (0, 0))))[:, :samples]
@@ -91,9 +102,8 @@ def test_a_wanted_part_is_what_the_whole_has_there(
         asked += len(mixtures)
         return network(mixtures)
 
-    whole = np.concatenate(list(run_chunks(network, [audio], plan)), axis=1)
-    blocks = run_chunks(count, [audio], plan, batch_size=batch_size, wanted=(begin, end))
-    part = np.concatenate(list(blocks), axis=1)
+    whole = run_chunks(network, [audio], plan)
+    part = run_chunks(count, [audio], plan, batch_size=batch_size, wanted=(begin, end))
 
     assert part.shape == whole.shape
     np.testing.assert_array_equal(part[:, begin:end], whole[:, begin:end])
@@ -115,7 +125,7 @@ def test_the_estimate_is_zero_just_where_all_that_a_frame_reads_is(
     plan = ChunkPlan(frame * frames, left, right, frame, out_channels=3)
     network = framed_fir(np.ones(left + 1 + right, dtype=np.float32), frame)
 
-    constant = np.concatenate(list(run_chunks(network, [audio], plan)), axis=1)[0, :, 1]
+    constant = run_chunks(network, [audio], plan)[0, :, 1]
 
     heard = [
         audio[0, max(t // frame * frame - left, 0) : t // frame * frame + frame + right].any()
@@ -129,10 +139,10 @@ def test_silence_is_not_given_to_the_network() -> None:
         raise AssertionError("asked for silence")
 
     plan = ChunkPlan(8, 2, 2, 2, out_channels=3)
-    blocks = list(run_chunks(refuse, [np.zeros((2, 50, 2), np.float32)], plan))
+    estimate = run_chunks(refuse, [np.zeros((2, 50, 2), np.float32)], plan)
 
-    assert sum(block.shape[1] for block in blocks) == 50
-    assert not any(block.any() for block in blocks)
+    assert estimate.shape == (2, 50, 3)
+    assert not estimate.any()
 
 
 @given(samples=st.integers(1, 5_000))
@@ -146,7 +156,7 @@ def test_a_network_is_given_few_shapes(samples: int) -> None:
         return network(mixtures)
 
     audio = np.ones((1, samples, 2), np.float32)
-    list(run_chunks(note, in_blocks(audio, [100, 1_000]), plan, batch_size=2))
+    run_chunks(note, in_blocks(audio, [100, 1_000]), plan, batch_size=2)
 
     chunk = next(iter(shapes))[1] - 16
     assert len(shapes) == 1
@@ -156,4 +166,31 @@ def test_a_network_is_given_few_shapes(samples: int) -> None:
 
 def test_no_blocks_no_estimate() -> None:
     plan = ChunkPlan(8, 2, 2, 2, out_channels=3)
-    assert list(run_chunks(lambda mixtures: mixtures, [], plan)) == []
+    assert run_chunks(lambda mixtures: mixtures, [], plan).size == 0
+
+
+def test_the_network_runs_while_the_next_sound_is_fetched() -> None:
+    fetched = threading.Event()
+
+    def wait(mixtures: Audio) -> Audio:
+        assert fetched.wait(timeout=30)
+        return framed_fir(np.ones(5, np.float32), 2)(mixtures)
+
+    runner = ChunkRunner(wait, ChunkPlan(8, 2, 2, 2, out_channels=3))
+    first = runner.push(np.ones((1, 10, 2), np.float32))  # one chunk, and nobody waits for it
+    fetched.set()
+    second = runner.push(np.ones((1, 16, 2), np.float32))
+
+    assert first.shape[1] == 0
+    assert second.shape[1] >= 8
+
+
+def test_what_the_network_raises_reaches_the_caller() -> None:
+    def fail(mixtures: Audio) -> Audio:
+        raise MemoryError("no room")
+
+    runner = ChunkRunner(fail, ChunkPlan(8, 2, 2, 2, out_channels=3))
+    runner.push(np.ones((1, 9, 2), np.float32))
+
+    with pytest.raises(MemoryError, match="no room"):
+        runner.flush()

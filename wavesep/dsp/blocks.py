@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from ..audio import Audio
-from ..errors import EmptyAudioError, NonFiniteAudioError
+from ..errors import NonFiniteAudioError
 
 
 class BlockQueue:
     """Keeps blocks until they are wanted, in other lengths than they came in."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int) -> None:
+        self._channels = channels
         self._blocks: deque[Audio] = deque()
         self._samples = 0
 
@@ -22,16 +22,14 @@ class BlockQueue:
         """Return the number of samples in it."""
         return self._samples
 
-    def tap(self, blocks: Iterable[Audio]) -> Iterator[Audio]:
-        """Pass blocks on and keep them, too."""
-        for block in blocks:
-            self._blocks.append(block)
-            self._samples += len(block)
-            yield block
+    def put(self, block: Audio) -> None:
+        """Add a block: ``(samples, channels)``."""
+        self._blocks.append(block)
+        self._samples += len(block)
 
     def take(self, samples: int) -> Audio:
         """Return the oldest samples, as many as there are up to the number given."""
-        parts = []
+        parts = [np.zeros((0, self._channels), np.float32)]
         while samples and self._blocks:
             block = self._blocks.popleft()
             if len(block) > samples:
@@ -42,31 +40,18 @@ class BlockQueue:
         return np.concatenate(parts)
 
 
-def checked(blocks: Iterable[Audio]) -> Iterator[Audio]:
-    """Pass blocks on, but for a sample that is not finite, or for no samples at all.
+def check_finite(block: Audio, start: int) -> None:
+    """Raise NonFiniteAudioError on the first sample that is not finite.
 
-    Raises
-    ------
-    NonFiniteAudioError
-        Naming the first such sample.
-    EmptyAudioError
+    Parameters
+    ----------
+    block : float32 array, (samples, channels)
+    start : int
+        Place of the block's first sample in the whole.
     """
-    start = 0
-    for block in blocks:
-        if not np.isfinite(block).all():
-            sample, channel = np.argwhere(~np.isfinite(block))[0]
-            raise NonFiniteAudioError(
-                f"sample {start + sample} of channel {channel} is {block[sample, channel]}, "
-                "not a finite number"
-            )
-        start += len(block)
-        yield block
-    if not start:
-        raise EmptyAudioError("the audio has no samples")
-
-
-def with_tail(blocks: Iterable[Audio], samples: int, channels: int) -> Iterator[Audio]:
-    """Pass blocks on, followed by that many zeros."""
-    yield from blocks
-    if samples:
-        yield np.zeros((samples, channels), np.float32)
+    if not np.isfinite(block).all():
+        sample, channel = np.argwhere(~np.isfinite(block))[0]
+        raise NonFiniteAudioError(
+            f"sample {start + sample} of channel {channel} is {block[sample, channel]}, "
+            "not a finite number"
+        )

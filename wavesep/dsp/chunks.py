@@ -8,9 +8,10 @@ multiples of the frame size, where frames of the whole sound start too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ from ..audio import Audio
 
 Network = Callable[[Audio], Audio]
 Window = tuple[Audio, int, int]  # the sound with its context; first sample and length of the chunk
+
+AHEAD = 1  # batches that wait while one runs: so the network never does
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,8 @@ class ChunkPlan:
     chunk : int, >= 1
         Samples in a chunk, a multiple of ``frame_size``; its context comes on top.
     left_context, right_context : int, >= 0
-        Samples that a frame of the output needs before and after itself.
+        Samples that a frame of the output needs before and after itself: multiples of
+        ``frame_size``.
     frame_size : int, >= 1
         Samples in a frame of the network.
     out_channels : int, >= 1
@@ -44,75 +48,117 @@ class ChunkPlan:
     out_channels: int
 
 
-def run_chunks(
-    network: Network,
-    blocks: Iterable[Audio],
-    plan: ChunkPlan,
-    *,
-    batch_size: int = 1,
-    wanted: tuple[int, int] | None = None,
-) -> Iterator[Audio]:
-    """Estimate a sound of any length, chunk by chunk, as the network would estimate it whole.
+class ChunkRunner:
+    """Estimates a sound of any length, chunk by chunk, as the network would estimate it whole.
 
     Where all that a frame depends on is digital silence, the network is not asked and the estimate
-    is exactly zero.
+    is exactly zero. The network runs in a thread of its own, while the next sound is fetched and
+    the last estimate is used.
 
     Parameters
     ----------
     network : callable
         Maps ``(batch, left_context + samples + right_context, channels)`` to
         ``(batch, samples, out_channels)``. It is given few different shapes.
-    blocks : iterable of float32 array, (groups, samples, channels)
-        The sound; blocks may differ in length. Groups are estimated apart.
     plan : ChunkPlan
     batch_size : int, >= 1
         Chunks run at a time.
     wanted : (int, int), optional
         First sample and end of what is wanted: chunks outside come out as zeros and cost nothing.
         Default: all.
-
-    Yields
-    ------
-    float32 array, (groups, samples, out_channels)
-        As many samples in all as the blocks have.
     """
-    windows = cut_windows(blocks, plan)
-    while batch := list(islice(windows, batch_size)):
-        asked = [overlaps(window, wanted) and bool(window[0].any()) for window in batch]
+
+    def __init__(
+        self,
+        network: Network,
+        plan: ChunkPlan,
+        *,
+        batch_size: int = 1,
+        wanted: tuple[int, int] | None = None,
+    ) -> None:
+        self._network = network
+        self._plan = plan
+        self._batch_size = batch_size
+        self._wanted = wanted
+        self._pending: Audio | None = None  # from ``left`` samples before the next chunk on
+        self._start = 0  # of the next chunk
+        self._batch: list[Window] = []
+        self._jobs: deque[Future[Audio]] = deque()
+        self._thread = ThreadPoolExecutor(1)
+
+    def push(self, block: Audio) -> Audio:
+        """Go on with the sound.
+
+        Parameters
+        ----------
+        block : float32 array, (groups, samples, channels)
+            Blocks may differ in length. Groups are estimated apart.
+
+        Returns
+        -------
+        float32 array, (groups, samples, out_channels)
+            What is ready of the estimate, from where the last call ended.
+        """
+        left, right, chunk = self._plan.left_context, self._plan.right_context, self._plan.chunk
+        if self._pending is None:
+            self._pending = np.zeros((len(block), left, block.shape[2]), np.float32)
+        pending = np.concatenate([self._pending, block], axis=1)
+        while pending.shape[1] >= left + chunk + right:
+            self._add(pending[:, : left + chunk + right], chunk)
+            pending = pending[:, chunk:]
+        self._pending = pending
+        return self._collect(len(block), AHEAD)
+
+    def flush(self) -> Audio:
+        """End the sound and return the rest: in all, as many samples as were pushed."""
+        if self._pending is None:
+            return np.zeros((0, 0, self._plan.out_channels), np.float32)
+        left, right, chunk = self._plan.left_context, self._plan.right_context, self._plan.chunk
+        pending = self._pending
+        if self._start == 0:
+            chunk = smaller_chunk(pending.shape[1] - left, self._plan)
+        while (length := pending.shape[1] - left) > 0:
+            window = pending[:, : left + chunk + right]
+            missing = left + chunk + right - window.shape[1]
+            window = np.pad(window, ((0, 0), (0, missing), (0, 0)))
+            self._add(window, min(length, chunk))
+            pending = pending[:, chunk:]
+        self._submit()
+        return self._collect(len(pending), 0)
+
+    def _add(self, window: Audio, length: int) -> None:
+        self._batch.append((window, self._start, length))
+        self._start += length
+        if len(self._batch) == self._batch_size:
+            self._submit()
+
+    def _submit(self) -> None:
+        if self._batch:
+            self._jobs.append(self._thread.submit(self._run, self._batch))
+            self._batch = []
+
+    def _collect(self, groups: int, unfinished: int) -> Audio:
+        """Wait until so many jobs are unfinished at most, and join what the others gave."""
+        done = [np.zeros((groups, 0, self._plan.out_channels), np.float32)]
+        while self._jobs and (len(self._jobs) > unfinished or self._jobs[0].done()):
+            done.append(self._jobs.popleft().result())
+        return np.concatenate(done, axis=1)
+
+    def _run(self, batch: list[Window]) -> Audio:
+        """Estimate the chunks that are wanted and not silent; the others are zeros."""
+        groups = len(batch[0][0])
+        asked = [overlaps(window, self._wanted) and bool(window[0].any()) for window in batch]
         sounds = [window[0] for window, ask in zip(batch, asked, strict=True) if ask]
-        answers = iter(run_batch(network, sounds, batch_size))
+        answers = iter(run_batch(self._network, sounds, self._batch_size))
+        estimates = []
         for (sound, _, length), ask in zip(batch, asked, strict=True):
             if ask:
                 estimate = next(answers)
-                estimate[~sounding(sound, plan)] = 0
-                yield estimate[:, :length]
+                silence(estimate, active_frames(sound, self._plan), self._plan)
+                estimates.append(estimate[:, :length])
             else:
-                yield np.zeros((len(sound), length, plan.out_channels), np.float32)
-
-
-def cut_windows(blocks: Iterable[Audio], plan: ChunkPlan) -> Iterator[Window]:
-    """Yield chunks with their context, all of one size; a short sound gets a smaller one."""
-    left, right, chunk = plan.left_context, plan.right_context, plan.chunk
-    start = 0
-    pending: Audio | None = None  # from ``left`` samples before the next chunk on
-    for block in blocks:
-        if pending is None:
-            pending = np.zeros((len(block), left, block.shape[2]), np.float32)
-        pending = np.concatenate([pending, block], axis=1)
-        while pending.shape[1] >= left + chunk + right:
-            yield pending[:, : left + chunk + right], start, chunk
-            pending = pending[:, chunk:]
-            start += chunk
-    if pending is None:
-        return
-    if start == 0:
-        chunk = smaller_chunk(pending.shape[1] - left, plan)
-    while (length := pending.shape[1] - left) > 0:
-        window = pending[:, : left + chunk + right]
-        missing = left + chunk + right - window.shape[1]
-        yield np.pad(window, ((0, 0), (0, missing), (0, 0))), start, min(length, chunk)
-        pending = pending[:, chunk:]
-        start += chunk
+                estimates.append(np.zeros((groups, length, self._plan.out_channels), np.float32))
+        return np.concatenate(estimates, axis=1)
 
 
 def smaller_chunk(samples: int, plan: ChunkPlan) -> int:
@@ -139,15 +185,22 @@ def run_batch(network: Network, sounds: list[Audio], batch_size: int) -> list[Au
     return [estimates[i * groups : (i + 1) * groups] for i in range(len(sounds))]
 
 
-def sounding(sound: Audio, plan: ChunkPlan) -> NDArray[np.bool_]:
-    """Tell which output samples have anything but zeros in what their frame depends on.
+def active_frames(sound: Audio, plan: ChunkPlan) -> NDArray[np.bool_]:
+    """Tell which frames of a sound hold anything but zeros: ``(groups, frames)``."""
+    return sound.reshape(len(sound), -1, plan.frame_size * sound.shape[2]).any(axis=2)
 
-    Returns
-    -------
-    bool array, (groups, samples of the chunk)
+
+def silence(estimate: Audio, active: NDArray[np.bool_], plan: ChunkPlan) -> None:
+    """Set the frames of an estimate to zero that depend on digital silence alone.
+
+    Parameters
+    ----------
+    estimate : float32 array, (groups, samples, out_channels)
+        It is written to.
+    active : bool array, (groups, frames)
+        Of the sound, with the frames of its context on both sides.
     """
-    reach = plan.left_context + plan.frame_size + plan.right_context
-    heard_so_far = np.cumsum(np.pad(sound.any(axis=2), ((0, 0), (1, 0))), axis=1)
-    first = np.arange(0, sound.shape[1] - reach + 1, plan.frame_size)
-    heard = heard_so_far[:, first + reach] > heard_so_far[:, first]
-    return heard.repeat(plan.frame_size, axis=1)
+    reach = (plan.left_context + plan.right_context) // plan.frame_size + 1
+    count = np.cumsum(np.pad(active, ((0, 0), (1, 0))), axis=1)
+    heard = count[:, reach:] > count[:, :-reach]
+    estimate[~heard.repeat(plan.frame_size, axis=1)] = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from functools import cache
 
 import numpy as np
 import soxr
@@ -10,34 +10,42 @@ import soxr
 from ..audio import Audio
 
 QUALITY = "VHQ"
+PROBE_BLOCK = 16  # samples
+PROBE_BLOCKS = 10_000
 
 
-def resample_blocks(
-    blocks: Iterable[Audio], in_rate: int, out_rate: int, channels: int
-) -> Iterator[Audio]:
-    """Resample a sound as a stream: the same samples as at once, in linear phase, without delay.
+class Resampler:
+    """Resamples a sound as a stream: the same samples as at once, in linear phase, without delay.
 
     Parameters
     ----------
-    blocks : iterable of float32 array, (samples, channels)
     in_rate, out_rate : int
         In Hz. If they are equal, the blocks come out as they are.
     channels : int
-
-    Yields
-    ------
-    float32 array, (samples, channels)
     """
-    if in_rate == out_rate:
-        yield from blocks
-        return
-    stream = soxr.ResampleStream(in_rate, out_rate, channels, dtype="float32", quality=QUALITY)
-    for block in blocks:
-        if len(out := stream.resample_chunk(np.ascontiguousarray(block))):
-            yield out
-    rest = stream.resample_chunk(np.zeros((0, channels), np.float32), last=True)
-    if len(rest):
-        yield rest
+
+    def __init__(self, in_rate: int, out_rate: int, channels: int) -> None:
+        self._channels = channels
+        self._stream = None
+        if in_rate != out_rate:
+            self._stream = soxr.ResampleStream(
+                in_rate, out_rate, channels, dtype="float32", quality=QUALITY
+            )
+
+    def push(self, block: Audio) -> Audio:
+        """Go on with the sound: ``(samples, channels)``; return what is ready."""
+        if self._stream is None:
+            return block
+        resampled: Audio = self._stream.resample_chunk(np.ascontiguousarray(block))
+        return resampled
+
+    def flush(self) -> Audio:
+        """End the sound and return the rest."""
+        nothing = np.zeros((0, self._channels), np.float32)
+        if self._stream is None:
+            return nothing
+        rest: Audio = self._stream.resample_chunk(nothing, last=True)
+        return rest
 
 
 def tail(in_rate: int, out_rate: int) -> int:
@@ -46,3 +54,21 @@ def tail(in_rate: int, out_rate: int) -> int:
     A resampler rounds the length of what it gives, so up to one sample of the lower rate is lost.
     """
     return 0 if in_rate == out_rate else -(-2 * in_rate // out_rate)
+
+
+@cache
+def lag(in_rate: int, out_rate: int) -> int:
+    """Return the most samples, at ``in_rate``, that a `Resampler` holds back.
+
+    Measured, as soxr does not tell: it holds back its filter's length and gives blocks.
+    """
+    if in_rate == out_rate:
+        return 0
+    resampler = Resampler(in_rate, out_rate, 1)
+    silence = np.zeros((PROBE_BLOCK, 1), np.float32)
+    given = 0
+    held = 0.0
+    for i in range(1, PROBE_BLOCKS + 1):
+        given += len(resampler.push(silence))
+        held = max(held, i * PROBE_BLOCK - given * in_rate / out_rate)
+    return int(held) + 2 * PROBE_BLOCK

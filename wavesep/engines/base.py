@@ -6,6 +6,38 @@ from typing import Protocol
 
 from ..audio import Audio
 
+# Of a stream's step. Fewer would come sooner but cost more: from 64 on, a step costs at most 1.5
+# times what its samples cost in a chunk.
+STEP_FRAMES = 64
+
+
+class Stepper(Protocol):
+    """A network that is given one sound, piece after piece, and computes nothing twice.
+
+    Attributes
+    ----------
+    samples : int
+        Length of a piece.
+    """
+
+    samples: int
+
+    def __call__(self, mixtures: Audio) -> Audio:
+        """Go on with a sound.
+
+        Parameters
+        ----------
+        mixtures : float32 array, (groups, samples, channels)
+            What follows the piece before. Groups are estimated apart.
+
+        Returns
+        -------
+        float32 array, (groups, samples, channels * targets)
+            The estimate of what came ``right_context`` samples earlier. The first ``left_context +
+            right_context`` samples mean nothing: give ``left_context`` zeros first.
+        """
+        ...
+
 
 class Engine(Protocol):
     """A trained network, ready to run.
@@ -17,9 +49,12 @@ class Engine(Protocol):
     ----------
     batch_size : int
         How many mixtures it is best given at a time.
+    precision : {"float32", "bfloat16"}
+        What it computes in.
     """
 
     batch_size: int
+    precision: str
 
     def __call__(self, mixtures: Audio) -> Audio:
         """Map mixtures to estimates; safe to call from several threads.
@@ -34,4 +69,8 @@ class Engine(Protocol):
         float32 array, (batch, samples, channels * targets)
             Target 0's channels first.
         """
+        ...
+
+    def stepper(self, groups: int) -> Stepper:
+        """Return the network at the beginning of a stream, for so many sounds side by side."""
         ...

@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from ..errors import ModelFileError
 
 if TYPE_CHECKING:
+    import keras
+
     from .wavenet import WaveNet
 
 FORMAT = "wavesep-1"
@@ -224,9 +226,9 @@ def network_arrays(network: WaveNet) -> Arrays:
     }
 
 
-def set_network_arrays(network: WaveNet, arrays: Arrays) -> None:
+def set_network_arrays(network: keras.Model, arrays: Arrays) -> None:
     """Set every weight of a network, or raise ModelFileError if one is missing or too many."""
-    variables = {f"{la.name}/{v.name}": v for la in network.layers for v in la.weights}
+    variables = {f"{la.name}/{v.name}": v for la in network.layers for v in la.trainable_weights}
     if odd := variables.keys() ^ arrays.keys():
         raise ModelFileError(f"arrays do not fit the architecture: {sorted(odd)[0]!r} is odd")
     for name, variable in variables.items():

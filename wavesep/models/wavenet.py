@@ -7,6 +7,7 @@ arXiv:1609.03499, section 2.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -45,6 +46,63 @@ def gated_layer(
     residual = layers.Conv1D(filters, 1, activation=activation, name=f"{name}_residual")(gated)
     x = layers.Cropping1D(layer_context(kernel_size, dilation), name=f"{name}_crop")(x)
     return layers.Add(name=f"{name}_out")([x, residual]), skip
+
+
+def estimate(
+    mixture: Any,
+    config: dict[str, Any],
+    remember: Callable[[Any, int, str], Any] = lambda x, frames, name: x,
+) -> Any:
+    """Apply the whole network to ``(batch, samples, channels)``, unpadded.
+
+    Parameters
+    ----------
+    mixture : Keras tensor
+    config : dict
+        The arguments of `WaveNet`.
+    remember : callable, optional
+        Given every signal that a layer looks back on, the frames that it needs besides the one it
+        is at, and a name; returns the signal with so many past frames in front. Default: the
+        signal itself, which the layer then shortens.
+    """
+    x = layers.Reshape((-1, config["frame_size"] * config["channels"]), name="fold")(mixture)
+    x = layers.Conv1D(config["filters"], 1, activation=config["activation"], name="encoder")(x)
+    total = None
+    dilations = layer_dilations(
+        config["stacks"], config["layers_per_stack"], config["dilation_base"]
+    )
+    for i, dilation in enumerate(dilations):
+        context = layer_context(config["kernel_size"], dilation)
+        x = remember(x, sum(context), f"layer{i}_past")
+        x, skip = gated_layer(
+            x,
+            filters=config["filters"],
+            skip_filters=config["skip_filters"],
+            kernel_size=config["kernel_size"],
+            dilation=dilation,
+            activation=config["activation"],
+            name=f"layer{i}",
+        )
+        if total is None:
+            total = skip
+        else:  # the skips so far are longer by this layer's context
+            total = remember(total, sum(context), f"layer{i}_past_skips")
+            total = layers.Cropping1D(context, name=f"layer{i}_crop_skips")(total)
+            total = layers.Add(name=f"layer{i}_skips")([total, skip])
+    for i, width in enumerate(config["head"]):
+        total = layers.Conv1D(width, 1, activation="relu", name=f"head{i}")(total)
+    frames = layers.Conv1D(
+        config["frame_size"] * config["channels"] * config["targets"],
+        1,
+        # begins near silence: a loud first guess drives the first steps so far that units die
+        kernel_initializer=keras.initializers.RandomNormal(stddev=1e-3),
+        dtype="float32",  # sound has finer steps than bfloat16, whatever the layers compute in
+        name="decoder",
+    )(total)
+    samples = layers.Reshape(
+        (-1, config["channels"] * config["targets"]), dtype="float32", name="unfold"
+    )
+    return samples(frames)
 
 
 @keras.saving.register_keras_serializable(package="wavesep")
@@ -143,46 +201,16 @@ class WaveNet(keras.Model):
             "padding": padding,
         }
         check_config(config)
-        dilations = layer_dilations(stacks, layers_per_stack, dilation_base)
         left, right = network_context(config)
 
         mixture = keras.Input((None, channels), name="mixture")
         x = mixture
         if padding == "same":
             x = layers.ZeroPadding1D((left, right), name="pad")(x)
-        x = layers.Reshape((-1, frame_size * channels), name="fold")(x)
-        x = layers.Conv1D(filters, 1, activation=activation, name="encoder")(x)
-        total = None
-        for i, dilation in enumerate(dilations):
-            x, skip = gated_layer(
-                x,
-                filters=filters,
-                skip_filters=skip_filters,
-                kernel_size=kernel_size,
-                dilation=dilation,
-                activation=activation,
-                name=f"layer{i}",
-            )
-            if total is None:
-                total = skip
-            else:  # the skips so far are longer by this layer's context
-                context = layer_context(kernel_size, dilation)
-                total = layers.Cropping1D(context, name=f"layer{i}_crop_skips")(total)
-                total = layers.Add(name=f"layer{i}_skips")([total, skip])
-        for i, width in enumerate(head):
-            total = layers.Conv1D(width, 1, activation="relu", name=f"head{i}")(total)
-        frames = layers.Conv1D(
-            frame_size * channels * targets,
-            1,
-            # begins near silence: a loud first guess drives the first steps so far that units die
-            kernel_initializer=keras.initializers.RandomNormal(stddev=1e-3),
-            name="decoder",
-        )(total)
-        estimate = layers.Reshape((-1, channels * targets), name="unfold")(frames)
-        super().__init__(inputs=mixture, outputs=estimate, name=name)
+        super().__init__(inputs=mixture, outputs=estimate(x, config), name=name)
 
         self.config = config
-        self.dilations = dilations
+        self.dilations = layer_dilations(stacks, layers_per_stack, dilation_base)
         self.left_context = left
         self.right_context = right
         self.receptive_field = left + frame_size + right

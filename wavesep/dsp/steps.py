@@ -1,0 +1,91 @@
+"""A sound that comes live, given to a network step by step, so that nothing is computed twice.
+
+The counterpart of `wavesep.dsp.chunks` for a network that keeps its own past: what comes out is the
+same, as soon as the network's right context has come in.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..audio import Audio
+from .chunks import ChunkPlan, Network, active_frames, silence
+
+
+class StepRunner:
+    """Estimates a sound of any length as it comes.
+
+    Parameters
+    ----------
+    network : callable
+        Maps what follows its last input, ``(groups, chunk, channels)``, to the estimate of what
+        came ``right_context`` samples earlier, ``(groups, chunk, out_channels)``.
+    plan : ChunkPlan
+        Its chunk is the step.
+    groups, channels : int
+        Of the sound.
+
+    Attributes
+    ----------
+    latency : int
+        A sample of the estimate comes out when at most this many samples have come in after it.
+    """
+
+    def __init__(self, network: Network, plan: ChunkPlan, groups: int, channels: int) -> None:
+        self._network = network
+        self._plan = plan
+        self._context = plan.left_context + plan.right_context
+        self._pending = np.zeros((groups, 0, channels), np.float32)
+        self._active = np.zeros((groups, self._context // plan.frame_size), np.bool_)
+        self._samples = 0  # pushed and not given back
+        self._early = self._context  # estimates still to come that lie before the sound
+        self.latency = plan.right_context + plan.chunk - 1
+        self._step(np.zeros((groups, plan.left_context, channels), np.float32))
+
+    def push(self, block: Audio) -> Audio:
+        """Go on with the sound.
+
+        Parameters
+        ----------
+        block : float32 array, (groups, samples, channels)
+
+        Returns
+        -------
+        float32 array, (groups, samples, out_channels)
+            What is ready of the estimate, from where the last call ended.
+        """
+        self._samples += block.shape[1]
+        return self._step(block)
+
+    def flush(self) -> Audio:
+        """End the sound and return the rest: in all, as many samples as were pushed."""
+        groups, pending, channels = self._pending.shape
+        needed = pending + self._plan.right_context
+        steps = -(-needed // self._plan.chunk)
+        return self._step(
+            np.zeros((groups, steps * self._plan.chunk - pending, channels), np.float32)
+        )
+
+    def _step(self, block: Audio) -> Audio:
+        """Run as many steps as there are samples for."""
+        chunk = self._plan.chunk
+        pending = np.concatenate([self._pending, block], axis=1)
+        estimates = [np.zeros((len(pending), 0, self._plan.out_channels), np.float32)]
+        while pending.shape[1] >= chunk:
+            estimates.append(self._estimate(pending[:, :chunk]))
+            pending = pending[:, chunk:]
+        self._pending = pending
+        estimate = np.concatenate(estimates, axis=1)
+        early = min(self._early, estimate.shape[1])
+        self._early -= early
+        estimate = estimate[:, early : early + self._samples]
+        self._samples -= estimate.shape[1]
+        return estimate
+
+    def _estimate(self, sound: Audio) -> Audio:
+        """Run one step."""
+        active = np.concatenate([self._active, active_frames(sound, self._plan)], axis=1)
+        self._active = active[:, sound.shape[1] // self._plan.frame_size :]
+        estimate = self._network(sound)
+        silence(estimate, active, self._plan)
+        return estimate

@@ -1,0 +1,97 @@
+"""A network run by OpenVINO on the CPU, with neither Keras nor TensorFlow in the process."""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+import numpy as np
+
+from ..audio import Audio
+from ..errors import ModelFileError, OptionError
+from ..models.files import ModelFile
+from .base import STEP_FRAMES
+
+# importing openvino reports the import to its maker over the network, unless this one is missing
+if "openvino" not in sys.modules:
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+import openvino
+
+if sys.modules.get("openvino_telemetry", ...) is None:
+    del sys.modules["openvino_telemetry"]
+
+from .openvino_graph import chunk_graph, step_graph
+
+
+class OpenvinoEngine:
+    """Runs a model through OpenVINO; see `Engine`.
+
+    Parameters
+    ----------
+    model : ModelFile
+    precision : {"auto", "float32", "bfloat16"}
+        "auto" takes bfloat16 where the processor computes in it.
+
+    Raises
+    ------
+    OptionError
+        If the processor has no bfloat16 and it was asked for.
+    ModelFileError
+        If the arrays are not those of the architecture.
+    """
+
+    batch_size = 1  # a chunk alone keeps all cores busy
+
+    def __init__(self, model: ModelFile, precision: str = "auto") -> None:
+        self._core = openvino.Core()
+        self.precision = self._find_precision(precision)
+        self._model = model
+        self._lock = threading.Lock()  # one request at a time has all cores
+        try:
+            self._request = self._compile(chunk_graph(model))
+        except (KeyError, RuntimeError) as error:
+            raise ModelFileError(f"arrays do not fit the architecture: {error}") from error
+
+    def __call__(self, mixtures: Audio) -> Audio:
+        """See `Engine`."""
+        with self._lock:
+            return infer(self._request, mixtures)
+
+    def stepper(self, groups: int) -> OpenvinoStepper:
+        """See `Engine`."""
+        return OpenvinoStepper(
+            self._compile(step_graph(self._model, groups, STEP_FRAMES)),
+            STEP_FRAMES * self._model.architecture["frame_size"],
+        )
+
+    def _compile(self, graph: openvino.Model) -> openvino.InferRequest:
+        hint = {"float32": "f32", "bfloat16": "bf16"}[self.precision]
+        settings = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
+        return self._core.compile_model(graph, "CPU", settings).create_infer_request()
+
+    def _find_precision(self, precision: str) -> str:
+        fast = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        if precision == "bfloat16" and not fast:
+            raise OptionError('this processor has no bfloat16: use precision="float32"')
+        if precision == "auto":
+            return "bfloat16" if fast else "float32"
+        return precision
+
+
+class OpenvinoStepper:
+    """A network that keeps its past between calls; see `Stepper`."""
+
+    def __init__(self, request: openvino.InferRequest, samples: int) -> None:
+        self._request = request
+        self.samples = samples
+
+    def __call__(self, mixtures: Audio) -> Audio:
+        """See `Stepper`."""
+        return infer(self._request, mixtures)
+
+
+def infer(request: openvino.InferRequest, mixtures: Audio) -> Audio:
+    """Run a request and return a copy of what it gives: its own memory is for the next call."""
+    request.infer([np.ascontiguousarray(mixtures)], share_inputs=True, share_outputs=True)
+    estimates: Audio = request.get_output_tensor().data.copy()
+    return estimates

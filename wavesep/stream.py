@@ -1,0 +1,205 @@
+"""Blocks of a mixture in, its stems out as far as they are ready."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .audio import Audio
+from .dsp.blocks import BlockQueue, check_finite
+from .dsp.channels import join_channels, split_channels
+from .dsp.resample import Resampler, lag, tail
+from .dsp.steps import StepRunner
+from .errors import OptionError
+
+LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000  # Hz; what lies beyond is a mistake
+
+Stems = dict[str, Audio]
+
+
+class Runner(Protocol):
+    """What estimates a sound that comes in blocks: see `ChunkRunner` and `StepRunner`."""
+
+    def push(self, block: Audio) -> Audio:
+        """Map ``(groups, samples, channels)`` to ``(groups, ready samples, out_channels)``."""
+        ...
+
+    def flush(self) -> Audio:
+        """Return the rest."""
+        ...
+
+
+class Pipeline:
+    """The way of a mixture to its stems: another rate, other channels, a network, and all back.
+
+    Parameters
+    ----------
+    runner : Runner
+        Takes and gives groups of the model's channels, at the model's rate.
+    sources : tuple of str
+        The runner's targets, then the one that is what they leave of the mixture.
+    model_rate, model_channels : int
+    sample_rate, channels : int
+        Of the mixture and of the stems.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        *,
+        sources: tuple[str, ...],
+        model_rate: int,
+        model_channels: int,
+        sample_rate: int,
+        channels: int,
+    ) -> None:
+        check_rate(sample_rate)
+        self._runner = runner
+        self._sources = sources
+        self._model_channels = model_channels
+        self._channels = channels
+        self._tail = tail(sample_rate, model_rate)
+        self._there = Resampler(sample_rate, model_rate, channels)
+        self._back = Resampler(model_rate, sample_rate, channels * (len(sources) - 1))
+        self._mixture = BlockQueue(channels)
+        self.samples = 0  # pushed so far
+
+    def push(self, block: Audio) -> Stems:
+        """Go on with the mixture, ``(samples, channels)``; return what is ready of its stems.
+
+        Raises
+        ------
+        NonFiniteAudioError
+            If a sample is NaN or infinite: nothing of the block has been taken.
+        """
+        check_finite(block, self.samples)
+        self.samples += len(block)
+        self._mixture.put(block)
+        return self._stems(self._estimate(block))
+
+    def flush(self) -> Stems:
+        """End the mixture and return the rest of its stems."""
+        estimates = [
+            self._estimate(np.zeros((self._tail, self._channels), np.float32)),
+            self._estimate_resampled(self._there.flush()),
+            self._back.push(self._join(self._runner.flush())),
+            self._back.flush(),
+        ]
+        return self._stems(np.concatenate(estimates))
+
+    def _estimate(self, block: Audio) -> Audio:
+        """Return what is ready of the targets: ``(samples, targets * channels)``."""
+        return self._estimate_resampled(self._there.push(block))
+
+    def _estimate_resampled(self, block: Audio) -> Audio:
+        groups = split_channels(block, self._model_channels)
+        return self._back.push(self._join(self._runner.push(groups)))
+
+    def _join(self, estimate: Audio) -> Audio:
+        """Return the targets one beside the other, each in the channels of the mixture."""
+        targets = np.split(estimate, len(self._sources) - 1, axis=2)
+        return np.concatenate([join_channels(t, self._channels) for t in targets], axis=1)
+
+    def _stems(self, estimate: Audio) -> Stems:
+        """Name the targets, and give the rest of the mixture to the last source."""
+        count = min(len(estimate), len(self._mixture))  # what goes beyond comes of the tail's zeros
+        targets = np.split(estimate[:count], len(self._sources) - 1, axis=1)
+        rest = self._mixture.take(count) - sum(targets)
+        return dict(zip(self._sources, [*targets, rest], strict=True))
+
+
+class Stream:
+    """Separates a sound while it comes; `Separator.stream` makes one.
+
+    The stems of all blocks, one after the other, are those that the whole sound has in
+    `Separator.separate`. Nothing is computed twice: each layer of the network keeps its own past.
+
+    Attributes
+    ----------
+    sources : tuple of str
+        Names of the stems.
+    sample_rate, channels : int
+        Of the blocks and of the stems.
+    latency : int
+        In samples: a sample's stems are there when at most so many samples have been pushed after
+        it. At the model's own rate that is the network's right context and a step of 64 frames,
+        less one sample; at other rates, what two resamplers hold back comes on top.
+    """
+
+    def __init__(
+        self,
+        runner: StepRunner,
+        *,
+        sources: tuple[str, ...],
+        model_rate: int,
+        model_channels: int,
+        sample_rate: int,
+        channels: int,
+    ) -> None:
+        self._pipeline = Pipeline(
+            runner, sources=sources, model_rate=model_rate, model_channels=model_channels,
+            sample_rate=sample_rate, channels=channels,
+        )  # fmt: skip
+        self._ended = False
+        self.sources = sources
+        self.sample_rate = sample_rate
+        self.channels = channels
+        at_model_rate = runner.latency + lag(model_rate, sample_rate)
+        self.latency = lag(sample_rate, model_rate) + math.ceil(
+            at_model_rate * sample_rate / model_rate
+        )
+
+    def push(self, block: NDArray[Any]) -> Stems:
+        """Go on with the sound.
+
+        Parameters
+        ----------
+        block : float array, (samples, channels)
+            Of any length, in [-1, 1]; it is copied.
+
+        Returns
+        -------
+        dict of str to float32 array, (samples, channels)
+            What is ready of each stem, from where the last call ended: often nothing, as long as
+            the sound is younger than `latency`.
+
+        Raises
+        ------
+        OptionError
+            If the block has another form, or the stream has been flushed.
+        NonFiniteAudioError
+            If a sample is NaN or infinite. The stream goes on without the block.
+        """
+        if self._ended:
+            raise OptionError("this stream was flushed: make a new one")
+        floats = isinstance(block, np.ndarray) and np.issubdtype(block.dtype, np.floating)
+        if not floats or block.ndim != 2 or block.shape[1] != self.channels:
+            raise OptionError(
+                f"a block must be a float array (samples, {self.channels}), "
+                f"not {getattr(block, 'dtype', type(block).__name__)} {np.shape(block)}"
+            )
+        return self._pipeline.push(np.array(block, np.float32))
+
+    def flush(self) -> Stems:
+        """End the sound and return the rest of its stems, as `push` does.
+
+        Raises
+        ------
+        OptionError
+            If the stream has been flushed before.
+        """
+        if self._ended:
+            raise OptionError("this stream was flushed: make a new one")
+        self._ended = True
+        return self._pipeline.flush()
+
+
+def check_rate(sample_rate: int) -> None:
+    """Raise unless a rate can be that of a sound."""
+    if not LOWEST_RATE <= sample_rate <= HIGHEST_RATE:
+        raise OptionError(
+            f"sample_rate must be from {LOWEST_RATE} to {HIGHEST_RATE} Hz, not {sample_rate}"
+        )
