@@ -140,7 +140,8 @@ def test_stems_stay_where_they_were(tiny_file: Path, tmp_path: Path, rate: int) 
     tone = (0.5 * np.sin(2 * np.pi * 440 * time)).astype(np.float32)
     mixture = np.stack([tone, 0 * tone], axis=1)
 
-    vocals = Separator(path, precision="float32", chunk_seconds=0.3).separate(mixture, rate)["vocals"]
+    separator = Separator(path, precision="float32", chunk_seconds=0.3)
+    vocals = separator.separate(mixture, rate)["vocals"]
 
     inner = slice(rate // 10, -rate // 10)
     np.testing.assert_allclose(vocals[inner], mixture[inner], atol=1e-3)
@@ -220,11 +221,11 @@ def test_impossible_rates_are_refused(separator: Separator, rate: int) -> None:
 def test_progress_goes_to_the_end(separator: Separator) -> None:
     seen: list[tuple[int, int]] = []
 
-    separator.separate(random_audio(30_000), 48_000, progress=lambda *now: seen.append(now))
+    separator.separate(random_audio(500_000), 48_000, progress=lambda *now: seen.append(now))
 
     assert len(seen) > 3
     assert seen == sorted(seen)
-    assert seen[-1] == (30_000, 30_000)
+    assert seen[-1] == (500_000, 500_000)
 
 
 @pytest.mark.parametrize(
@@ -390,7 +391,9 @@ def test_stems_that_exist_are_kept(separator: Separator, song: Path, tmp_path: P
     assert paths["vocals"].read_bytes() == before
 
 
-def test_stems_grow_while_the_song_runs(separator: Separator, song: Path, tmp_path: Path) -> None:
+def test_stems_grow_while_the_song_runs(separator: Separator, tmp_path: Path) -> None:
+    song = tmp_path / "song.wav"
+    soundfile.write(song, random_audio(600_000), 44_100)
     sizes: list[int] = []
 
     def look(done: int, total: int) -> None:

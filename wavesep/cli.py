@@ -23,7 +23,7 @@ from rich.table import Table
 from . import __version__
 from .audio.read import audio_info
 from .errors import OptionError, WavesepError
-from .models.context import network_context
+from .models.architecture import network_context
 from .models.files import list_models, read_model_file
 
 log = logging.getLogger("wavesep")

@@ -35,9 +35,7 @@ def framed_fir(taps: Audio, frame_size: int) -> Network:
     return run
 
 
-def run_chunks(
-    network: Network, blocks: Iterable[Audio], plan: ChunkPlan, **options: Any
-) -> Audio:
+def run_chunks(network: Network, blocks: Iterable[Audio], plan: ChunkPlan, **options: Any) -> Audio:
     """Push blocks through a runner and join what comes."""
     runner = ChunkRunner(network, plan, **options)
     parts = [*map(runner.push, blocks)]

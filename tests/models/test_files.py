@@ -94,7 +94,7 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda f: f.architecture.pop("filters"), "shape"),
+        (lambda f: f.architecture.pop("filters"), "filters"),
         (lambda f: f.architecture.update(depth=3), "cannot be built"),
         (lambda f: f.architecture.update(layers_per_stack=5), "odd"),
         (lambda f: f.arrays.pop("decoder/bias"), "decoder/bias"),

@@ -187,7 +187,7 @@ def run_batch(network: Network, sounds: list[Audio], batch_size: int) -> list[Au
 
 def active_frames(sound: Audio, plan: ChunkPlan) -> NDArray[np.bool_]:
     """Tell which frames of a sound hold anything but zeros: ``(groups, frames)``."""
-    return sound.reshape(len(sound), -1, plan.frame_size * sound.shape[2]).any(axis=2)
+    return np.any(sound.reshape(len(sound), -1, plan.frame_size * sound.shape[2]), axis=2)
 
 
 def silence(estimate: Audio, active: NDArray[np.bool_], plan: ChunkPlan) -> None:

@@ -78,9 +78,7 @@ class KerasEngine:
 class KerasStepper:
     """A network that keeps its past in variables; see `Stepper`."""
 
-    def __init__(
-        self, model: ModelFile, groups: int, precision: str, device: str | None
-    ) -> None:
+    def __init__(self, model: ModelFile, groups: int, precision: str, device: str | None) -> None:
         config = model.architecture
         self.samples = STEP_FRAMES * config["frame_size"]
         self._device = device

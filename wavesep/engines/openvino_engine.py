@@ -8,7 +8,7 @@ import threading
 import numpy as np
 
 from ..audio import Audio
-from ..errors import ModelFileError, OptionError
+from ..errors import OptionError
 from ..models.files import ModelFile
 from .base import STEP_FRAMES
 
@@ -36,8 +36,6 @@ class OpenvinoEngine:
     ------
     OptionError
         If the processor has no bfloat16 and it was asked for.
-    ModelFileError
-        If the arrays are not those of the architecture.
     """
 
     batch_size = 1  # a chunk alone keeps all cores busy
@@ -47,10 +45,7 @@ class OpenvinoEngine:
         self.precision = self._find_precision(precision)
         self._model = model
         self._lock = threading.Lock()  # one request at a time has all cores
-        try:
-            self._request = self._compile(chunk_graph(model))
-        except (KeyError, RuntimeError) as error:
-            raise ModelFileError(f"arrays do not fit the architecture: {error}") from error
+        self._request = self._compile(chunk_graph(model))
 
     def __call__(self, mixtures: Audio) -> Audio:
         """See `Engine`."""

@@ -16,7 +16,7 @@ import openvino
 from numpy.typing import NDArray
 from openvino import Dimension, opset13
 
-from ..models.context import layer_context, layer_dilations, network_context
+from ..models.architecture import layer_context, layer_dilations, network_context
 from ..models.files import Arrays, ModelFile
 
 LONGEST = 1 << 30  # samples in a call; with no bound, shapes overflow while a graph is compiled
@@ -69,7 +69,7 @@ def step_graph(model: ModelFile, groups: int, frames: int) -> openvino.Model:
 def estimate(mixture: Node, model: ModelFile, remember: Remember) -> Node:
     """Apply the whole network; see `wavesep.models.wavenet.WaveNet`."""
     config, arrays = model.architecture, model.arrays
-    dilations = layer_dilations(config["stacks"], config["layers_per_stack"], config["dilation_base"])
+    dilations = layer_dilations(config)
 
     def activation(x: Node) -> Node:
         return opset13.relu(x) if config["activation"] == "relu" else x

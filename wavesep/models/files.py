@@ -20,6 +20,8 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from ..errors import ModelFileError
+from .architecture import array_shapes, check_architecture
+from .presets import POST
 
 if TYPE_CHECKING:
     import keras
@@ -91,19 +93,10 @@ class ModelFile:
         save_arrays(self.arrays, metadata, path)
 
     def build(self, padding: str = "same") -> WaveNet:
-        """Return the network with its weights, on the backend that Keras runs on.
-
-        Raises
-        ------
-        ModelFileError
-            If the arrays are not those of the architecture.
-        """
+        """Return the network with its weights, on the backend that Keras runs on."""
         from .wavenet import WaveNet
 
-        try:
-            network = WaveNet(**self.architecture, padding=padding)
-        except (TypeError, ValueError) as error:
-            raise ModelFileError(f"the architecture cannot be built: {error}") from error
+        network = WaveNet(**self.architecture, padding=padding)
         set_network_arrays(network, self.arrays)
         return network
 
@@ -159,7 +152,7 @@ def read_model_file(model: str | os.PathLike[str]) -> ModelFile:
     if metadata.get("sha256") != fingerprint(arrays):
         raise ModelFileError(f"{path} is damaged: its arrays do not match their checksum")
     try:
-        return ModelFile(
+        file = ModelFile(
             architecture=json.loads(metadata["architecture"]),
             arrays=arrays,
             sample_rate=int(json.loads(metadata["sample_rate"])),
@@ -169,6 +162,26 @@ def read_model_file(model: str | os.PathLike[str]) -> ModelFile:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"{path} is damaged: its metadata cannot be read") from error
+    check_arrays(file)
+    return file
+
+
+def check_arrays(file: ModelFile) -> None:
+    """Raise ModelFileError unless the arrays are those of the architecture."""
+    if odd := file.architecture.keys() ^ POST.keys():
+        raise ModelFileError(f"the architecture cannot be built: {sorted(odd)[0]!r} is odd")
+    try:
+        check_architecture(file.architecture)
+        shapes = array_shapes(file.architecture)
+    except (TypeError, ValueError) as error:
+        raise ModelFileError(f"the architecture cannot be built: {error}") from error
+    if odd := shapes.keys() ^ file.arrays.keys():
+        raise ModelFileError(f"arrays do not fit the architecture: {sorted(odd)[0]!r} is odd")
+    for name, shape in shapes.items():
+        if shape != file.arrays[name].shape:
+            raise ModelFileError(
+                f"array {name!r} must have shape {shape}, not {file.arrays[name].shape}"
+            )
 
 
 def find_model(model: str | os.PathLike[str]) -> Path:
@@ -227,13 +240,7 @@ def network_arrays(network: WaveNet) -> Arrays:
 
 
 def set_network_arrays(network: keras.Model, arrays: Arrays) -> None:
-    """Set every weight of a network, or raise ModelFileError if one is missing or too many."""
-    variables = {f"{la.name}/{v.name}": v for la in network.layers for v in la.trainable_weights}
-    if odd := variables.keys() ^ arrays.keys():
-        raise ModelFileError(f"arrays do not fit the architecture: {sorted(odd)[0]!r} is odd")
-    for name, variable in variables.items():
-        if tuple(variable.shape) != arrays[name].shape:
-            raise ModelFileError(
-                f"array {name!r} must have shape {tuple(variable.shape)}, not {arrays[name].shape}"
-            )
-        variable.assign(arrays[name])
+    """Set every weight of a network."""
+    for layer in network.layers:
+        for variable in layer.trainable_weights:
+            variable.assign(arrays[f"{layer.name}/{variable.name}"])

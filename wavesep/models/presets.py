@@ -2,38 +2,42 @@
 
 from typing import Any
 
-PRESETS: dict[str, dict[str, Any]] = {
-    # The network of J. Vossen's post, to the letter: 3,196,418 parameters, 70 ms of context.
-    "vossen2019": {
-        "filters": 128,
-        "skip_filters": 192,
-        "kernel_size": 2,
-        "stacks": 3,
-        "layers_per_stack": 10,
-        "frame_size": 1,
-        "activation": "relu",
-    },
-    # Folding 32 samples into a frame makes 1.1 s of context cost less than a tenth of the above:
-    # 3,174,592 parameters. Linear 1x1 convolutions and a ReLU head, as in van den Oord et al.
-    "folded": {
-        "filters": 128,
-        "skip_filters": 128,
-        "kernel_size": 3,
-        "stacks": 3,
-        "layers_per_stack": 8,
-        "frame_size": 32,
-        "head": (128,),
-        "activation": "linear",
-    },
+# The network of J. Vossen's post, to the letter: 3,196,418 parameters, 70 ms of context.
+POST: dict[str, Any] = {
+    "filters": 128,
+    "skip_filters": 192,
+    "kernel_size": 2,
+    "stacks": 3,
+    "layers_per_stack": 10,
+    "dilation_base": 2,
+    "frame_size": 1,
+    "channels": 2,
+    "targets": 1,
+    "head": (),
+    "activation": "relu",
+}
+
+# Folding 32 samples into a frame makes 1.1 s of context cost less than a tenth of the above:
+# 3,174,592 parameters. Linear 1x1 convolutions and a ReLU head, as in van den Oord et al.
+FOLDED = POST | {
+    "skip_filters": 128,
+    "kernel_size": 3,
+    "layers_per_stack": 8,
+    "frame_size": 32,
+    "head": (128,),
+    "activation": "linear",
+}
+
+PRESETS = {
+    "vossen2019": POST,
+    "folded": FOLDED,
     # The same context in 16-sample frames with a third of the parameters, 895,840.
-    "folded_small": {
+    "folded_small": FOLDED
+    | {
         "filters": 64,
         "skip_filters": 64,
-        "kernel_size": 3,
-        "stacks": 3,
         "layers_per_stack": 9,
         "frame_size": 16,
         "head": (64,),
-        "activation": "linear",
     },
 }

@@ -13,9 +13,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from .context import layer_context, layer_dilations, network_context
-
-PADDINGS = ("same", "valid")
+from .architecture import check_architecture, layer_context, layer_dilations, network_context
 
 
 def gated_layer(
@@ -68,10 +66,7 @@ def estimate(
     x = layers.Reshape((-1, config["frame_size"] * config["channels"]), name="fold")(mixture)
     x = layers.Conv1D(config["filters"], 1, activation=config["activation"], name="encoder")(x)
     total = None
-    dilations = layer_dilations(
-        config["stacks"], config["layers_per_stack"], config["dilation_base"]
-    )
-    for i, dilation in enumerate(dilations):
+    for i, dilation in enumerate(layer_dilations(config)):
         context = layer_context(config["kernel_size"], dilation)
         x = remember(x, sum(context), f"layer{i}_past")
         x, skip = gated_layer(
@@ -139,7 +134,7 @@ class WaveNet(keras.Model):
         Stems that come out, one after the other in the last axis: target 0's channels first.
     head : tuple of int
         Filters of the 1x1 ReLU convolutions between the sum of the skips and the output.
-    activation : str
+    activation : {"relu", "linear"}
         Of the encoder and of the 1x1 convolutions in each layer: "relu" in the post, "linear" in
         the WaveNet paper.
     padding : {"same", "valid"}
@@ -200,7 +195,7 @@ class WaveNet(keras.Model):
             "activation": activation,
             "padding": padding,
         }
-        check_config(config)
+        check_architecture(config)
         left, right = network_context(config)
 
         mixture = keras.Input((None, channels), name="mixture")
@@ -210,7 +205,7 @@ class WaveNet(keras.Model):
         super().__init__(inputs=mixture, outputs=estimate(x, config), name=name)
 
         self.config = config
-        self.dilations = layer_dilations(stacks, layers_per_stack, dilation_base)
+        self.dilations = layer_dilations(config)
         self.left_context = left
         self.right_context = right
         self.receptive_field = left + frame_size + right
@@ -218,14 +213,3 @@ class WaveNet(keras.Model):
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         return self.config | {"name": self.name}
-
-
-def check_config(config: dict[str, Any]) -> None:
-    """Raise ValueError on the first argument of `WaveNet` that is out of its range."""
-    for name, value in config.items():
-        if isinstance(value, int) and value < 1:
-            raise ValueError(f"{name} must be 1 or more. Received: {name}={value}")
-    if config["kernel_size"] not in (2, 3):
-        raise ValueError(f"kernel_size must be 2 or 3. Received: {config['kernel_size']}")
-    if config["padding"] not in PADDINGS:
-        raise ValueError(f"padding must be one of {PADDINGS}. Received: {config['padding']!r}")
