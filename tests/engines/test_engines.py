@@ -1,0 +1,234 @@
+"""Engines agree with each other, and say what they cannot do."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from wavesep import PRESETS, Separator
+from wavesep.audio import Audio
+from wavesep.audio.read import read_audio
+from wavesep.engines import open_engine
+from wavesep.engines.keras_engine import GPU_BATCH, KerasEngine
+from wavesep.errors import OptionError
+from wavesep.models.architecture import array_shapes, network_context
+from wavesep.models.files import ModelFile, read_model_file
+
+SMALL = PRESETS["vossen2019"] | {"filters": 6, "skip_filters": 5, "stacks": 2}
+ARCHITECTURES: list[dict[str, Any]] = [
+    PRESETS["vossen2019"] | {"filters": 16, "skip_filters": 24},
+    PRESETS["folded"],
+    PRESETS["folded_small"],
+    SMALL | {"layers_per_stack": 1, "stacks": 1},
+    SMALL | {"kernel_size": 3, "layers_per_stack": 3, "channels": 1, "targets": 3},
+    SMALL | {"layers_per_stack": 3, "frame_size": 5, "head": (4, 3), "dilation_base": 3},
+    SMALL | {"layers_per_stack": 2, "dilation_base": 1, "activation": "linear", "channels": 3},
+]
+
+
+def random_model(architecture: dict[str, Any]) -> ModelFile:
+    """A model whose weights are random, of a scale that keeps the signal's."""
+    rng = np.random.default_rng(0)
+    arrays = {
+        name: rng.normal(0, np.prod(shape[:-1]) ** -0.5, shape).astype(np.float32)
+        for name, shape in array_shapes(architecture).items()
+    }
+    return ModelFile(architecture, arrays, 44_100, ("vocals", "accompaniment"))
+
+
+def noise(architecture: dict[str, Any], batch: int, frames: int) -> Audio:
+    """Mixtures whose estimates have so many frames."""
+    samples = sum(network_context(architecture)) + frames * architecture["frame_size"]
+    rng = np.random.default_rng(frames)
+    shape = (batch, samples, architecture["channels"])
+    return rng.uniform(-1, 1, shape).astype(np.float32)
+
+
+def has_bfloat16() -> bool:
+    try:
+        open_engine(random_model(SMALL), "openvino", "bfloat16")
+    except OptionError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_openvino_gives_what_keras_gives(architecture: dict[str, Any]) -> None:
+    model = random_model(architecture)
+    openvino = open_engine(model, "openvino", "float32")
+    through_keras = open_engine(model, "keras", "float32", "cpu")
+
+    for batch, frames in ((1, 1), (3, 50), (1, 501)):
+        mixtures = noise(architecture, batch, frames)
+        expected = through_keras(mixtures)
+        estimates = openvino(mixtures)
+        assert estimates.dtype == np.float32
+        assert estimates.shape == expected.shape
+        assert estimates.shape[1] == frames * architecture["frame_size"]
+        np.testing.assert_allclose(estimates, expected, atol=1e-5 * np.abs(expected).max())
+
+
+def test_the_shipped_model_gives_the_same_in_every_engine(shared: Path) -> None:
+    audio, rate = read_audio(shared / "songs" / "karissa_hobbs_lets_go_fishin.ogg")
+    excerpt = audio[60 * rate : 66 * rate]
+
+    vocals = [
+        Separator(engine=engine, precision="float32").separate(excerpt, rate)["vocals"]
+        for engine in ("openvino", "keras")
+    ]
+
+    assert np.sqrt(np.mean(vocals[0] ** 2)) > 0.01
+    np.testing.assert_allclose(vocals[0], vocals[1], atol=1e-5)
+
+
+@pytest.mark.skipif(not has_bfloat16(), reason="this processor has no bfloat16")
+def test_bfloat16_errs_at_least_30_db_below_the_estimate(shared: Path) -> None:
+    separators = [Separator(engine="openvino", precision=p) for p in ("float32", "bfloat16")]
+    distances = {}
+    for name, (mixture, rate) in real_mixtures(shared).items():
+        exact, rough = (s.separate(mixture, rate)["vocals"] for s in separators)
+        distances[name] = 10 * np.log10(np.sum(exact**2) / np.sum((rough - exact) ** 2))
+
+    assert min(distances.values()) > 30, distances
+    assert max(distances.values()) < 90, "this was no bfloat16"
+
+
+def real_mixtures(shared: Path) -> dict[str, tuple[Audio, int]]:
+    """Fifteen seconds of two songs, and clips of two singers."""
+    mixtures = {"karissa": read_audio(shared / "songs" / "karissa_hobbs_lets_go_fishin.ogg")}
+    for folder in (shared / "mir1k" / "valid", shared / "everything_is_free" / "valid"):
+        for vocals in sorted((folder / "vocals").iterdir())[::40]:
+            stems = [
+                read_audio(folder / kind / vocals.name) for kind in ("vocals", "accompaniment")
+            ]
+            mixtures[vocals.stem] = stems[0][0] + stems[1][0], stems[0][1]
+    assert len(mixtures) >= 4
+    return {
+        name: (audio[30 * rate :][: 15 * rate] if len(audio) > 60 * rate else audio, rate)
+        for name, (audio, rate) in mixtures.items()
+    }
+
+
+@pytest.mark.skipif(not has_bfloat16(), reason="this processor has no bfloat16")
+@pytest.mark.parametrize("engine", ["openvino", "keras"])
+def test_auto_takes_bfloat16_where_it_is_faster(engine: str) -> None:
+    model = random_model(PRESETS["folded_small"])
+    mixtures = 0.1 * noise(model.architecture, 1, 300)
+
+    auto, exact, rough = (
+        open_engine(model, engine, precision, None if engine == "openvino" else "cpu")
+        for precision in ("auto", "float32", "bfloat16")
+    )
+
+    assert auto.precision == ("bfloat16" if engine == "openvino" else "float32")
+    np.testing.assert_array_equal(
+        auto(mixtures), (rough if engine == "openvino" else exact)(mixtures)
+    )
+    difference = rough(mixtures) - exact(mixtures)
+    assert 0 < np.sqrt(np.mean(difference**2) / np.mean(exact(mixtures) ** 2)) < 0.05
+
+
+SEPARATE = """
+import socket, sys
+spoken = []
+sys.addaudithook(lambda event, _: spoken.append(event) if event.startswith("socket.") else None)
+import numpy as np
+from wavesep import Separator
+separator = Separator()
+separator.separate(np.full((44_100, 2), 0.1, np.float32), 44_100)
+stream = separator.stream(44_100)
+stream.push(np.full((44_100, 2), 0.1))
+assert "openvino" in sys.modules
+heavy = {"keras", "tensorflow", "torch", "jax", "openvino_telemetry"} & sys.modules.keys()
+assert not heavy, heavy
+assert not spoken, spoken
+"""
+
+
+def test_separating_loads_no_keras_and_speaks_to_nobody(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-c", SEPARATE], check=True, env=os.environ | {"HOME": str(tmp_path)}
+    )
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"engine": "fast"}, "no engine 'fast': choose one of auto, openvino, keras"),
+        ({"precision": "float16"}, "no precision 'float16': choose one of auto, float32, bfloat16"),
+        ({"engine": "openvino", "device": "gpu"}, "runs on the CPU, not on 'gpu'"),
+        ({"engine": "keras", "device": "gpu:7"}, "has no device 'gpu:7' here"),
+        ({"device": "gpu:7"}, "has no device 'gpu:7' here"),
+    ],
+)
+def test_what_cannot_be_chosen_is_refused(options: dict[str, str], message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        open_engine(random_model(SMALL), **options)
+
+
+def test_without_openvino_keras_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        "wavesep.engines.find_spec", lambda name: None if name == "openvino" else found(name)
+    )
+
+    assert isinstance(open_engine(random_model(SMALL)), KerasEngine)
+    with pytest.raises(OptionError, match='"pip install openvino", or use "keras"'):
+        open_engine(random_model(SMALL), "openvino")
+
+
+class SmallDevice:
+    """A network on a device that has memory for so many mixtures at a time."""
+
+    def __init__(self, network: keras.Model, most: int, message: str) -> None:
+        self.network, self.most, self.message = network, most, message
+        self.sizes: list[int] = []
+
+    def predict_on_batch(self, mixtures: Audio) -> Any:
+        self.sizes.append(len(mixtures))
+        if len(mixtures) > self.most:
+            raise RuntimeError(self.message)
+        return self.network.predict_on_batch(mixtures)
+
+
+@pytest.mark.parametrize("message", ["CUDA out of memory. Tried …", "RESOURCE_EXHAUSTED: OOM"])
+def test_a_batch_too_large_for_the_memory_is_halved(message: str) -> None:
+    engine = KerasEngine(random_model(SMALL), device="cpu")
+    mixtures = noise(SMALL, GPU_BATCH, 20)
+    expected = engine(mixtures)
+    device = SmallDevice(engine._network, 5, message)
+    engine._network = device
+
+    np.testing.assert_array_equal(engine(mixtures), expected)
+    assert device.sizes == [16, 8, 4, 4, 4, 4]
+    engine(mixtures)
+    assert device.sizes[6:] == [4, 4, 4, 4]  # it has learnt
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:
+    engine = KerasEngine(random_model(SMALL), device="cpu")
+    engine._network = SmallDevice(engine._network, 0, "the bloom is gone")
+
+    with pytest.raises(RuntimeError, match="bloom"):
+        engine(noise(SMALL, 4, 20))
+
+
+def test_one_mixture_too_large_is_an_error() -> None:
+    engine = KerasEngine(random_model(SMALL), device="cpu")
+    engine._network = SmallDevice(engine._network, 0, "out of memory")
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        engine(noise(SMALL, 4, 20))
+
+
+def test_the_shipped_model_has_an_engine() -> None:
+    assert open_engine(read_model_file("vocals")).precision in ("float32", "bfloat16")
