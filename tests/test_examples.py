@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from wavesep import Separator
 from wavesep.dsp.demo import demo_song
 from wavesep.evaluation import si_sdr
 from wavesep.models.files import read_model_file
@@ -45,6 +47,21 @@ def test_separate_song(songs: Path, tiny_file: Path, tmp_path: Path) -> None:
 
     assert "vocals: (132300, 2)" in out
     assert soundfile.info(tmp_path / "separated" / "song 1" / "vocals.wav").frames == 132_300
+
+
+def test_separate_live(songs: Path, tiny_file: Path, tmp_path: Path) -> None:
+    song = songs / "vocals" / "song 1.wav"
+    options = ["--model", tiny_file, "--stem", "vocals", "--out", "live.wav", "--block", 50]
+
+    out = run(EXAMPLES / "separate_live.py", song, *options, cwd=tmp_path)
+
+    latency = int(re.findall(r"latency: (\d+) samples", out)[0])
+    assert "60 blocks of 50 ms, " in out
+    live = soundfile.read(tmp_path / "live.wav", dtype="float32")[0]
+    mixture, rate = soundfile.read(song, dtype="float32")
+    vocals = Separator(tiny_file).separate(mixture, rate)["vocals"]
+    assert not live[:latency].any()
+    np.testing.assert_allclose(live[latency:], vocals[: len(live) - latency], atol=1e-4)
 
 
 def test_evaluate_model(songs: Path, tiny_file: Path, tmp_path: Path) -> None:

@@ -22,9 +22,11 @@ from rich.table import Table
 
 from . import __version__
 from .audio.read import audio_info
+from .engines import ENGINES, PRECISIONS
 from .errors import OptionError, WavesepError
 from .models.architecture import network_context
 from .models.files import list_models, read_model_file
+from .separator import Separator
 
 log = logging.getLogger("wavesep")
 
@@ -104,8 +106,11 @@ def add_separate(commands: Any) -> None:
                           help=f"{depth} bits a sample (default: as the song)")  # fmt: skip
     add("--start", type=float, default=0.0, metavar="S", help="begin here, in seconds")
     add("--duration", type=float, metavar="S", help="stop after so many seconds")
-    add("--device", help='"cpu", "gpu" or "gpu:1" (default: a GPU where there is one)')
-    add("--engine", default="auto", help="what runs the network: auto or keras (default: auto)")
+    add("--device", help='"cpu", "gpu" or "gpu:1" (default: cpu)')
+    add("--engine", default="auto",
+        help=f"what runs the network: {', '.join(ENGINES)} (default: auto)")  # fmt: skip
+    add("--precision", default="auto",
+        help=f"of the arithmetic: {', '.join(PRECISIONS)} (default: auto)")  # fmt: skip
     add("-j", "--jobs", type=int, default=1, metavar="N", help="songs at a time (default: 1)")
     add("--overwrite", action="store_true", help="replace stems that exist")
 
@@ -130,9 +135,9 @@ def separate(args: argparse.Namespace, console: Console) -> int:
     if args.jobs < 1:
         raise OptionError("-j must be 1 or more")
     with console.status("loading the model"), hushed():
-        from .separator import Separator  # loads Keras: seconds
-
-        separator = Separator(args.model, engine=args.engine, device=args.device)
+        separator = Separator(
+            args.model, engine=args.engine, precision=args.precision, device=args.device
+        )
 
     stop = threading.Event()
     bar = Progress(
@@ -162,7 +167,7 @@ def separate(args: argparse.Namespace, console: Console) -> int:
 
 @contextmanager
 def hushed() -> Iterator[None]:
-    """Hold back what TensorFlow's C++ part writes while it loads: no setting of its own does.
+    """Hold back what TensorFlow, should it load, writes from C++: no setting of its own does.
 
     Someone who sets TF_CPP_MIN_LOG_LEVEL wants to hear it.
     """
@@ -181,7 +186,7 @@ def hushed() -> Iterator[None]:
 
 
 def separate_song(
-    separator: Any, song: Path, args: argparse.Namespace, bar: Progress, stop: threading.Event
+    separator: Separator, song: Path, args: argparse.Namespace, bar: Progress, stop: threading.Event
 ) -> str:
     """Separate one song and return a line about it."""
     begin = time.perf_counter()

@@ -1,0 +1,1 @@
+"""How fast wavesep is, beside other separators."""
