@@ -138,7 +138,8 @@ def test_an_impulse_is_heard_as_early_as_the_context_allows(separator: Separator
         mixture = 0.01 * random_audio(3_000)
         mixture[place] += impulse
         stream = separator.stream(44_100)
-        out, pushed_when_given = [], []
+        out: list[Audio] = []
+        pushed_when_given: list[int] = []
         for i in range(len(mixture)):
             vocals = stream.push(mixture[i : i + 1])["vocals"]
             out.extend(vocals)

@@ -206,7 +206,7 @@ def test_a_batch_too_large_for_the_memory_is_halved(message: str) -> None:
     mixtures = noise(SMALL, GPU_BATCH, 20)
     expected = engine(mixtures)
     device = SmallDevice(engine._network, 5, message)
-    engine._network = device
+    engine._network = device  # type: ignore[assignment]
 
     np.testing.assert_array_equal(engine(mixtures), expected)
     assert device.sizes == [16, 8, 4, 4, 4, 4]
@@ -216,7 +216,7 @@ def test_a_batch_too_large_for_the_memory_is_halved(message: str) -> None:
 
 def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:
     engine = KerasEngine(random_model(SMALL), device="cpu")
-    engine._network = SmallDevice(engine._network, 0, "the bloom is gone")
+    engine._network = SmallDevice(engine._network, 0, "the bloom is gone")  # type: ignore[assignment]
 
     with pytest.raises(RuntimeError, match="bloom"):
         engine(noise(SMALL, 4, 20))
@@ -224,7 +224,7 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:
 
 def test_one_mixture_too_large_is_an_error() -> None:
     engine = KerasEngine(random_model(SMALL), device="cpu")
-    engine._network = SmallDevice(engine._network, 0, "out of memory")
+    engine._network = SmallDevice(engine._network, 0, "out of memory")  # type: ignore[assignment]
 
     with pytest.raises(RuntimeError, match="out of memory"):
         engine(noise(SMALL, 4, 20))
