@@ -64,7 +64,7 @@ def build_open_unmix(name: str) -> Built:
     """
     make = getattr(import_module("openunmix"), name)
     separator = make(targets=["vocals"], residual=True, pretrained=False)
-    return wrap_torch(separator, separator)
+    return wrap_torch(separator.target_models["vocals"], separator)
 
 
 def build_hdemucs() -> Built:
@@ -88,8 +88,8 @@ def build_conv_tasnet() -> Built:
     """Build Conv-TasNet at the best size of its paper, a channel of the mixture at a time.
 
     Asteroid's defaults are that size: N 512, L 16, B 128, H 512, Sc 128, P 3, X 8, R 3 and global
-    layer normalisation, all in the first table of "Conv-TasNet", Luo and Mesgarani 2019,
-    arXiv:1809.07454. The mixture is cut up, as the memory for a whole song would be some 100 GB.
+    layer normalisation (Luo and Mesgarani 2019, arXiv:1809.07454). The mixture is cut up, as a
+    whole song of four minutes would take some 40 GB.
     """
     torch = import_module("torch")
     network = import_module("asteroid.models").ConvTasNet(n_src=2, sample_rate=44_100)
@@ -162,7 +162,7 @@ def spleeter_unet(mixture: Any) -> Any:
     References
     ----------
     .. [1] A. Jansson, E. Humphrey, N. Montecchio, R. Bittner, A. Kumar and T. Weyde, "Singing
-       voice separation with deep U-Net convolutional networks", ISMIR 2017, section 3.1.
+       voice separation with deep U-Net convolutional networks", ISMIR 2017.
     """
     from keras import layers
 

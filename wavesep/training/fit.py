@@ -14,6 +14,7 @@ from typing import Any
 import keras
 
 from ..data.mixes import MixGenerator
+from ..engines.keras_engine import find_place, jit_compile
 from ..errors import OptionError
 from ..models.files import ModelFile
 from ..models.wavenet import WaveNet
@@ -87,7 +88,11 @@ def fit(
     settings = describe(network, mixes, epochs, learning_rate)
     steps = epochs * len(mixes)
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
-    network.compile(optimizer=keras.optimizers.Adam(schedule), loss="mae")
+    network.compile(
+        optimizer=keras.optimizers.Adam(schedule),
+        loss="mae",
+        jit_compile=jit_compile(find_place(None)),
+    )
     progress = load_checkpoint(run / CHECKPOINT, network, settings)
 
     if progress.epoch < epochs and not is_tired(progress, patience):
