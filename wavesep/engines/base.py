@@ -6,9 +6,9 @@ from typing import Protocol
 
 from ..audio import Audio
 
-# Of a stream's step. Fewer would come sooner but cost more: from 64 on, a step costs at most 1.5
-# times what its samples cost in a chunk.
-STEP_FRAMES = 64
+# Of a stream's step. Fewer would come sooner and cost more: with 128, a second of a stream costs at
+# most 1.5 times what it costs in chunks, with 64 up to 2 times.
+STEP_FRAMES = 128
 
 
 class Stepper(Protocol):

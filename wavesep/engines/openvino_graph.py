@@ -24,7 +24,7 @@ MOST = 1 << 16  # mixtures in a call
 END = np.iinfo(np.int64).max
 
 Node = Any  # openvino.Node and openvino.Output
-Remember = Callable[[Node, int], Node]  # a signal and so many of its past frames, in front of it
+Remember = Callable[[Node, int], Node]  # puts so many past frames of a signal in front of it
 
 
 def chunk_graph(model: ModelFile) -> openvino.Model:
@@ -37,7 +37,7 @@ def chunk_graph(model: ModelFile) -> openvino.Model:
     shortest = sum(network_context(model.architecture)) + frame_size
     shape = [Dimension(1, MOST), Dimension(shortest, LONGEST), channels]
     mixture = opset13.parameter(openvino.PartialShape(shape), np.float32, "mixture")
-    return openvino.Model([estimate(mixture, model, lambda x, _: x)], [mixture])
+    return openvino.Model([estimate(mixture, model)], [mixture])
 
 
 def step_graph(model: ModelFile, groups: int, frames: int) -> openvino.Model:
@@ -66,8 +66,8 @@ def step_graph(model: ModelFile, groups: int, frames: int) -> openvino.Model:
     return openvino.Model([result], sinks, [mixture])
 
 
-def estimate(mixture: Node, model: ModelFile, remember: Remember) -> Node:
-    """Apply the whole network; see `wavesep.models.wavenet.WaveNet`."""
+def estimate(mixture: Node, model: ModelFile, remember: Remember | None = None) -> Node:
+    """Apply the whole network; see `wavesep.models.wavenet.estimate`."""
     config, arrays = model.architecture, model.arrays
     dilations = layer_dilations(config)
 
@@ -79,14 +79,19 @@ def estimate(mixture: Node, model: ModelFile, remember: Remember) -> Node:
     total = None
     for i, dilation in enumerate(dilations):
         left, right = layer_context(config["kernel_size"], dilation)
-        x = remember(x, left + right)
+        if remember:
+            x = remember(x, left + right)
         tanh = opset13.tanh(convolution(x, arrays, f"layer{i}_tanh", dilation))
         gate = opset13.sigmoid(convolution(x, arrays, f"layer{i}_sigmoid", dilation))
         gated = opset13.multiply(tanh, gate)
 
         skip = activation(convolution(gated, arrays, f"layer{i}_skip"))
-        if total is not None:
-            skip = opset13.add(cut(remember(total, left + right), left, -right), skip)
+        if total is not None:  # the skips so far stand for earlier and later frames, too
+            if remember:
+                # A frame more than is needed: else OpenVINO splits in place what it has seen, and
+                # cannot add inside of the convolution as it does for chunks. Its sums would differ.
+                total, left = remember(total, right + 1), 1
+            skip = opset13.add(cut(total, left, -right), skip)
         total = skip
         if i + 1 < len(dilations):  # nothing listens to the last residual
             residual = activation(convolution(gated, arrays, f"layer{i}_residual"))

@@ -49,7 +49,7 @@ def gated_layer(
 def estimate(
     mixture: Any,
     config: dict[str, Any],
-    remember: Callable[[Any, int, str], Any] = lambda x, frames, name: x,
+    remember: Callable[[Any, int, str], Any] | None = None,
 ) -> Any:
     """Apply the whole network to ``(batch, samples, channels)``, unpadded.
 
@@ -59,16 +59,17 @@ def estimate(
     config : dict
         The arguments of `WaveNet`.
     remember : callable, optional
-        Given every signal that a layer looks back on, the frames that it needs besides the one it
-        is at, and a name; returns the signal with so many past frames in front. Default: the
-        signal itself, which the layer then shortens.
+        For a network that is given a sound piece after piece. Called with a signal, a number of
+        frames and a name, it returns the signal with so many of its past frames in front. Default:
+        the mixture holds its context.
     """
     x = layers.Reshape((-1, config["frame_size"] * config["channels"]), name="fold")(mixture)
     x = layers.Conv1D(config["filters"], 1, activation=config["activation"], name="encoder")(x)
     total = None
     for i, dilation in enumerate(layer_dilations(config)):
         context = layer_context(config["kernel_size"], dilation)
-        x = remember(x, sum(context), f"layer{i}_past")
+        if remember:
+            x = remember(x, sum(context), f"layer{i}_past")
         x, skip = gated_layer(
             x,
             filters=config["filters"],
@@ -80,9 +81,11 @@ def estimate(
         )
         if total is None:
             total = skip
-        else:  # the skips so far are longer by this layer's context
-            total = remember(total, sum(context), f"layer{i}_past_skips")
-            total = layers.Cropping1D(context, name=f"layer{i}_crop_skips")(total)
+        else:  # the skips so far stand for earlier and later frames, too
+            left, right = context
+            if remember:
+                total, left = remember(total, right, f"layer{i}_past_skips"), 0
+            total = layers.Cropping1D((left, right), name=f"layer{i}_crop_skips")(total)
             total = layers.Add(name=f"layer{i}_skips")([total, skip])
     for i, width in enumerate(config["head"]):
         total = layers.Conv1D(width, 1, activation="relu", name=f"head{i}")(total)
