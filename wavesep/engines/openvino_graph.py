@@ -87,11 +87,12 @@ def estimate(mixture: Node, model: ModelFile, remember: Remember | None = None) 
 
         skip = activation(convolution(gated, arrays, f"layer{i}_skip"))
         if total is not None:  # the skips so far stand for earlier and later frames, too
+            start = left
             if remember:
                 # A frame more than is needed: else OpenVINO splits in place what it has seen, and
                 # cannot add inside of the convolution as it does for chunks. Its sums would differ.
-                total, left = remember(total, right + 1), 1
-            skip = opset13.add(cut(total, left, -right), skip)
+                total, start = remember(total, right + 1), 1
+            skip = opset13.add(cut(total, start, -right), skip)
         total = skip
         if i + 1 < len(dilations):  # nothing listens to the last residual
             residual = activation(convolution(gated, arrays, f"layer{i}_residual"))
