@@ -22,6 +22,8 @@ from rich.table import Table
 
 from . import __version__
 from .audio.read import audio_info
+from .bench import SECTIONS, machine, measure
+from .bench.report import table, write_json
 from .engines import ENGINES, PRECISIONS
 from .errors import OptionError, WavesepError
 from .models.architecture import network_context
@@ -42,6 +44,14 @@ The stems of song.mp3 are separated/song/vocals.wav and separated/song/accompani
 WAV, FLAC, OGG, MP3 and whatever FFmpeg reads, video too. The stems add up to the song. While a
 song runs, its stems grow as STEM.part.wav; they get their names when they are whole. The exit code
 is 0 if all songs are done, 1 if one is not; the others are done all the same.
+"""
+BENCH = """Measure how fast wavesep is on this machine, beside the machine's own limits and beside
+other separators at their real sizes (pip install "wavesep[bench]" brings them). Sections:
+
+{sections}
+
+All of them take half an hour. Figures of different runs differ on a machine that others use too;
+compare those of one run.
 """
 INFO = """Say what a model is: its sources, sample rate, context, size, licence and data card."""
 
@@ -74,6 +84,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     add_separate(commands)
     add_info(commands)
+    add_bench(commands)
     return top
 
 
@@ -121,6 +132,24 @@ def add_info(commands: Any) -> None:
     command.set_defaults(run=info)
     command.add_argument("model", metavar="MODEL", nargs="?", default="vocals",
                          help=f"one of {', '.join(list_models())}, or a file")  # fmt: skip
+
+
+def add_bench(commands: Any) -> None:
+    """Add ``wavesep bench``."""
+    sections = "\n".join(f"  {name:10} {title}" for name, title in SECTIONS.items())
+    command = commands.add_parser(
+        "bench",
+        help="measure how fast it is here",
+        description=BENCH.format(sections=sections),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.set_defaults(run=bench)
+    add = command.add_argument
+    add("sections", nargs="*", metavar="SECTION", default=list(SECTIONS), choices=[*SECTIONS],
+        help="default: all")  # fmt: skip
+    add("--json", type=Path, metavar="FILE", help="write the figures as JSON, too")
+    add("--model", default="vocals", metavar="NAME|FILE", help="default: %(default)s")
+    add("--device", default="cpu", help='"cpu", "gpu" or "gpu:1" (default: %(default)s)')
 
 
 def separate(args: argparse.Namespace, console: Console) -> int:
@@ -270,6 +299,23 @@ def info(args: argparse.Namespace, console: Console) -> int:
     for name, value in (rows | file.card).items():
         table.add_row(name, value if isinstance(value, str) else plain(value))
     Console(highlight=False).print(table)
+    return 0
+
+
+def bench(args: argparse.Namespace, console: Console) -> int:
+    """Measure, and print a table after each section."""
+    read_model_file(args.model)  # a mistake is told now
+    figures: dict[str, Any] = {"machine": machine()}
+    output = Console(highlight=False)
+    output.print(", ".join(f"{name} {value}" for name, value in figures["machine"].items()))
+    with console.status("bench") as status:
+        for section, rows in measure(
+            args.sections, model=args.model, device=args.device, report=status.update
+        ):
+            figures[section] = rows
+            output.print(table(SECTIONS[section], rows))
+            if args.json:
+                write_json(args.json, figures)
     return 0
 
 

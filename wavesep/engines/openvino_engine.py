@@ -12,10 +12,11 @@ from ..errors import OptionError
 from ..models.files import ModelFile
 from .base import STEP_FRAMES
 
-# importing openvino reports the import to its maker over the network, unless this one is missing
+# Importing openvino reports the import to its maker over the network, unless this one is missing.
+# So whoever needs openvino takes it from here.
 if "openvino" not in sys.modules:
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-import openvino
+import openvino as openvino
 
 if sys.modules.get("openvino_telemetry", ...) is None:
     del sys.modules["openvino_telemetry"]
@@ -42,10 +43,14 @@ class OpenvinoEngine:
 
     def __init__(self, model: ModelFile, precision: str = "auto") -> None:
         self._core = openvino.Core()
-        self.precision = self._find_precision(precision)
+        if precision == "bfloat16" and not has_bfloat16(self._core):
+            raise OptionError('this processor has no bfloat16: use precision="float32"')
+        if precision == "auto":
+            precision = "bfloat16" if has_bfloat16(self._core) else "float32"
+        self.precision = precision
         self._model = model
         self._lock = threading.Lock()  # one request at a time has all cores
-        self._request = self._compile(chunk_graph(model))
+        self._request = compile_graph(self._core, chunk_graph(model), self.precision)
 
     def __call__(self, mixtures: Audio) -> Audio:
         """See `Engine`."""
@@ -54,23 +59,11 @@ class OpenvinoEngine:
 
     def stepper(self, groups: int) -> OpenvinoStepper:
         """See `Engine`."""
+        graph = step_graph(self._model, groups, STEP_FRAMES)
         return OpenvinoStepper(
-            self._compile(step_graph(self._model, groups, STEP_FRAMES)),
+            compile_graph(self._core, graph, self.precision),
             STEP_FRAMES * self._model.architecture["frame_size"],
         )
-
-    def _compile(self, graph: openvino.Model) -> openvino.InferRequest:
-        hint = {"float32": "f32", "bfloat16": "bf16"}[self.precision]
-        settings = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
-        return self._core.compile_model(graph, "CPU", settings).create_infer_request()
-
-    def _find_precision(self, precision: str) -> str:
-        fast = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        if precision == "bfloat16" and not fast:
-            raise OptionError('this processor has no bfloat16: use precision="float32"')
-        if precision == "auto":
-            return "bfloat16" if fast else "float32"
-        return precision
 
 
 class OpenvinoStepper:
@@ -83,6 +76,20 @@ class OpenvinoStepper:
     def __call__(self, mixtures: Audio) -> Audio:
         """See `Stepper`."""
         return infer(self._request, mixtures)
+
+
+def has_bfloat16(core: openvino.Core) -> bool:
+    """Tell if the processor has units that compute in bfloat16."""
+    return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def compile_graph(
+    core: openvino.Core, graph: openvino.Model, precision: str
+) -> openvino.InferRequest:
+    """Make a graph ready to run on all cores, one call at a time."""
+    hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
+    settings = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
+    return core.compile_model(graph, "CPU", settings).create_infer_request()
 
 
 def infer(request: openvino.InferRequest, mixtures: Audio) -> Audio:

@@ -1,0 +1,43 @@
+"""wavesep beside other separators: the same mixture, the same threads, turn by turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from ..errors import OptionError
+from ..separator import Separator
+from .measure import RATE, Row, alternate, median, noise, ratio
+from .peers import PEERS
+
+SECONDS = 35  # of whole chunks, but for a little, of every separator here
+WARM_UP = 2  # seconds
+PRECISIONS = ("bfloat16", "float32")
+
+
+def compare(name: str, model: str, device: str) -> list[Row]:
+    """Measure one of `PEERS`, and how many times as long it takes as a model of wavesep."""
+    peer = next(peer for peer in PEERS if peer.name == name)
+    if not peer.installed:
+        return [{"separator": name, "note": 'not here: pip install "wavesep[bench]"'}]
+    mixture = noise(SECONDS * RATE)
+    built = peer.build()
+    built.separate(mixture[: WARM_UP * RATE])
+    functions: dict[str, Callable[[], object]] = {name: partial(built.separate, mixture)}
+    for precision in PRECISIONS:
+        try:
+            separator = Separator(model, precision=precision, device=device)
+        except OptionError:  # no bfloat16
+            continue
+        functions[precision] = partial(separator.separate, mixture, RATE)
+        functions[precision]()
+    times = alternate(functions)
+    row: Row = {
+        "separator": name,
+        "parameters": built.parameters,
+        "times real time": SECONDS / median(times, name),
+    }
+    for precision in list(functions)[1:]:
+        row[f"wavesep {precision}, times real time"] = SECONDS / median(times, precision)
+        row[f"wavesep {precision} is faster"] = ratio(times, name, precision)
+    return [row | {"runs": len(times[name])}]

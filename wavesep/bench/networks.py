@@ -1,0 +1,106 @@
+"""How fast networks of many sizes separate, through each engine, beside the machine's limit."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import OptionError
+from ..models.architecture import array_shapes, network_context, operations
+from ..models.files import ModelFile
+from ..models.presets import FOLDED, PRESETS
+from ..separator import Separator
+from . import limits
+from .measure import RATE, Row, alternate, median, noise, ratio
+
+FRAMES = 49_152  # of the mixture: six chunks of the shipped model
+ENGINES = [(e, p) for e in ("openvino", "keras") for p in ("float32", "bfloat16")]
+
+
+def folded(filters: int, frame_size: int, layers_per_stack: int) -> dict[str, Any]:
+    """Return an architecture like that of the preset ``folded``, of another size."""
+    return FOLDED | {
+        "filters": filters,
+        "skip_filters": filters,
+        "head": (filters,),
+        "frame_size": frame_size,
+        "layers_per_stack": layers_per_stack,
+    }
+
+
+NETWORKS: dict[str, dict[str, Any]] = PRESETS | {
+    "32 filters, frames of 1": folded(32, 1, 10),
+    "64 filters, frames of 8": folded(64, 8, 10),
+    "128 filters, frames of 16": folded(128, 16, 9),
+    "256 filters, frames of 64": folded(256, 64, 7),
+}
+
+
+def random_model(architecture: dict[str, Any]) -> ModelFile:
+    """Return a model whose weights are random and keep the scale of what goes through."""
+    rng = np.random.default_rng(0)
+    arrays = {
+        name: (rng.standard_normal(shape) / np.sqrt(np.prod(shape[:-1]))).astype(np.float32)
+        for name, shape in array_shapes(architecture).items()
+    }
+    return ModelFile(architecture, arrays, RATE, ("vocals", "accompaniment"))
+
+
+def network_speed(name: str, device: str) -> list[Row]:
+    """Measure one of `NETWORKS` through every engine and precision that is here.
+
+    ``share of limit`` counts the operations that the separated samples need, as a share of the rate
+    of matrix products of the same precision in the same round: what chunks compute twice, or cost
+    besides, counts against it.
+    """
+    architecture = NETWORKS[name]
+    mixture = noise(FRAMES * architecture["frame_size"])
+    products = limits.matrix_products(device)
+    functions = separations(architecture, mixture, device) | products
+    for function in functions.values():
+        function()
+    times = alternate(functions, rounds=3)
+
+    seconds = len(mixture) / RATE
+    work = len(mixture) * operations(architecture)
+    field = sum(network_context(architecture)) + architecture["frame_size"]
+    rows: list[Row] = []
+    for engine, precision in ENGINES:
+        if (key := f"{engine} {precision}") in times:
+            row: Row = {
+                "network": name,
+                "parameters": sum(map(math.prod, array_shapes(architecture).values())),
+                "context s": field / RATE,
+                "engine": engine,
+                "precision": precision,
+                "times real time": seconds / median(times, key),
+                "GFLOP/s": work / median(times, key) / 1e9,
+            }
+            if precision in products:
+                share = ratio(times, precision, key) * work / limits.operations(device)
+                row["share of limit"] = share
+            rows.append(row)
+    return rows
+
+
+def separations(
+    architecture: dict[str, Any], mixture: Any, device: str
+) -> dict[str, Callable[[], object]]:
+    """Return a function for every engine and precision that is here, which separates a mixture."""
+    functions: dict[str, Callable[[], object]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.safetensors"
+        random_model(architecture).save(path)
+        for engine, precision in ENGINES:
+            try:
+                separator = Separator(path, engine, precision, device=device)
+            except OptionError:  # another device than OpenVINO's, or no bfloat16
+                continue
+            functions[f"{engine} {precision}"] = partial(separator.separate, mixture, RATE)
+    return functions

@@ -1,0 +1,72 @@
+"""What whole processes take: from their start to their end, and of memory at most."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import soundfile
+
+from .measure import RATE, Row, alternate, median, noise
+
+MINUTES = (1, 4, 16)  # lengths of songs
+# runs the command line; the last line that it prints is its peak of resident memory
+PEAK = """
+import resource, sys
+from wavesep.cli import main
+assert main(sys.argv[1:]) == 0
+unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+"""
+
+
+def start_up(model: str, device: str) -> list[Row]:
+    """Time whole processes."""
+    with tempfile.TemporaryDirectory() as folder:
+        song = write_song(Path(folder), 10)
+        separate = [
+            "-m", "wavesep", "separate", str(song), "-o", folder, "--overwrite",
+            "--model", model, "--device", device,
+        ]  # fmt: skip
+        commands = {
+            "import wavesep": ["-c", "import wavesep"],
+            "wavesep --version": ["-m", "wavesep", "--version"],
+            "wavesep separate, 10 s": separate,
+            "wavesep separate, 10 s, Keras": [*separate, "--engine", "keras"],
+        }
+        functions = {name: partial(run, command) for name, command in commands.items()}
+        for function in functions.values():
+            function()
+        times = alternate(functions)
+    return [{"process": name, "seconds": median(times, name)} for name in commands]
+
+
+def peak_memory(model: str, device: str) -> list[Row]:
+    """Measure the peak of memory of ``wavesep separate`` by the length of the song."""
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for minutes in MINUTES:
+            song = write_song(Path(folder), 60 * minutes)
+            options = ["-o", folder, "--overwrite", "--model", model, "--device", device]
+            printed = run(["-c", PEAK, "separate", str(song), *options])
+            rows.append({"song minutes": minutes, "peak MB": int(printed.split()[-1]) / 1e6})
+    return rows
+
+
+def run(arguments: list[str]) -> str:
+    """Run Python to its end and return what it printed."""
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def write_song(folder: Path, seconds: int) -> Path:
+    """Write noise to a 16-bit WAV file."""
+    path = folder / "song.wav"
+    with soundfile.SoundFile(path, "w", RATE, 2, "PCM_16") as file:
+        second = noise(RATE)
+        for _ in range(seconds):
+            file.write(second)
+    return path

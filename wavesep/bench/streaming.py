@@ -1,0 +1,62 @@
+"""What a stream costs, by the length of its blocks, beside the same mixture at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+
+from ..audio import Audio
+from ..separator import Separator
+from .measure import Row, alternate, median, noise, ratio
+
+SECONDS = 20
+BLOCKS = (5, 10, 20, 50, 100, 500)  # ms
+
+
+def stream_costs(model: str, precision: str, device: str) -> list[Row]:
+    """Measure the streams of a model at its own rate.
+
+    ``cost`` is the time that a stream takes as a multiple of `Separator.separate` of the same
+    mixture; making the stream counts, as does all that is pushed to end it.
+    """
+    separator = Separator(model, precision=precision, device=device)
+    rate = separator.sample_rate
+    mixture = noise(SECONDS * rate)
+    slowest = dict.fromkeys(BLOCKS, 0.0)
+
+    def stream(block: int) -> None:
+        slowest[block] = max(slowest[block], run_stream(separator, mixture, rate * block // 1000))
+
+    functions: dict[str, Callable[[], object]] = {
+        str(block): partial(stream, block) for block in BLOCKS
+    }
+    functions["at once"] = partial(separator.separate, mixture, rate)
+    for function in functions.values():
+        function()
+    slowest.update(dict.fromkeys(BLOCKS, 0.0))
+    times = alternate(functions)
+    return [
+        {
+            "model": model,
+            "precision": precision,
+            "block ms": block,
+            "latency ms": 1000 * separator.stream(rate).latency / rate,
+            "times real time": SECONDS / median(times, str(block)),
+            "cost": ratio(times, str(block), "at once"),
+            "slowest block ms": 1000 * slowest[block],
+        }
+        for block in BLOCKS
+    ]
+
+
+def run_stream(separator: Separator, mixture: Audio, block: int) -> float:
+    """Stream a mixture and return the seconds that its slowest block took."""
+    stream = separator.stream(separator.sample_rate)
+    slowest = 0.0
+    for start in range(0, len(mixture), block):
+        begin = time.perf_counter()
+        stream.push(mixture[start : start + block])
+        slowest = max(slowest, time.perf_counter() - begin)
+    stream.flush()
+    return slowest

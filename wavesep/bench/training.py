@@ -1,0 +1,85 @@
+"""How fast networks train, and whether mixtures are made as fast as training uses them up."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import keras
+import soundfile
+
+from ..data import Clips, MixGenerator
+from ..engines.keras_engine import computing_in, find_place, jit_compile, on
+from ..models.architecture import operations
+from ..models.wavenet import WaveNet
+from . import limits
+from .measure import RATE, Row, alternate, median, noise, ratio
+from .networks import NETWORKS
+
+SNIPPET = 4 * RATE  # samples; as in examples/train_wavenet.py
+BATCH_SIZE = 4
+CLIPS = 6  # of each kind, to draw snippets from
+CLIP_SECONDS = 30
+BATCHES = 10  # in a call of the generator
+BACKWARD = 3  # a training step computes about three times what an estimate does
+
+
+def training_speed(name: str, precision: str, device: str) -> list[Row]:
+    """Measure training steps of one of `NETWORKS`, and the generator that feeds them.
+
+    ``mixtures`` is the number of snippets that `MixGenerator` makes in the time in which training
+    uses up one: more than 1 is enough. ``share of limit`` counts three times the operations of an
+    estimate.
+    """
+    architecture = NETWORKS[name]
+    samples = SNIPPET // architecture["frame_size"] * architecture["frame_size"]
+    with tempfile.TemporaryDirectory() as folder, on(device):
+        with computing_in(precision):
+            network = WaveNet(**architecture, padding="valid")
+        network.compile("adam", "mae", jit_compile=jit_compile(find_place(device)))
+        mixes = generator(Path(folder), network, samples)
+        products = limits.matrix_products(device)
+        functions = products | {
+            "step": partial(network.train_on_batch, *mixes[0]),
+            "mixes": partial(make_batches, mixes),
+        }
+        for function in functions.values():
+            function()
+        times = alternate(functions)
+
+    seconds = median(times, "step")
+    row: Row = {
+        "network": name,
+        "backend": keras.backend.backend(),
+        "precision": precision,
+        "steps/s": 1 / seconds,
+        "times real time": BATCH_SIZE * samples / RATE / seconds,
+        "snippets/s": BATCHES * BATCH_SIZE / median(times, "mixes"),
+        "mixtures": BATCHES * ratio(times, "step", "mixes"),
+    }
+    if precision in products:
+        work = BACKWARD * BATCH_SIZE * samples * operations(architecture)
+        row["share of limit"] = ratio(times, precision, "step") * work / limits.operations(device)
+    return [row]
+
+
+def generator(folder: Path, network: WaveNet, samples: int) -> MixGenerator:
+    """Return a generator that reads clips of noise as 16-bit FLAC files, one thread a core."""
+    clip = noise(CLIP_SECONDS * RATE)
+    for kind in ("vocals", "accompaniment"):
+        (folder / kind).mkdir()
+        for i in range(CLIPS):
+            soundfile.write(folder / kind / f"{i}.flac", clip, RATE, subtype="PCM_16")
+    return MixGenerator(
+        Clips(folder / "vocals"), Clips(folder / "accompaniment"),
+        samples=samples, batch_size=BATCH_SIZE, workers=2,
+        left_context=network.left_context, right_context=network.right_context,
+    )  # fmt: skip
+
+
+def make_batches(mixes: MixGenerator) -> None:
+    """Make batches of an epoch of their own, so that none has been made ahead."""
+    mixes.epoch += 1
+    for i in range(BATCHES):
+        mixes[i]
