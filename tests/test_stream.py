@@ -19,7 +19,7 @@ from wavesep.errors import NonFiniteAudioError, OptionError
 from wavesep.stream import Stems, Stream
 
 RATES = [44_100, 48_000, 22_050, 16_001]
-STEP = 128 * 4  # samples of the tiny model, whose frames have four
+STEP = 192 * 4  # samples of the tiny model, whose frames have four
 
 
 @pytest.fixture(scope="module")

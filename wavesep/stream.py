@@ -125,7 +125,7 @@ class Stream:
         Of the blocks and of the stems.
     latency : int
         In samples: a sample's stems are there when at most so many samples have been pushed after
-        it. At the model's own rate that is the network's right context and a step of 128 frames,
+        it. At the model's own rate that is the network's right context and a step of 192 frames,
         less one sample; at other rates, what two resamplers hold back comes on top.
     """
 

@@ -63,7 +63,7 @@ def openvino_product(core: object, precision: str) -> Callable[[], object]:
     matrix = random_matrix(SIDES["cpu"])
     x = opset13.parameter(list(matrix.shape), np.float32)
     graph = openvino.Model([opset13.matmul(x, opset13.constant(matrix), False, False)], [x])
-    request = compile_graph(core, graph, precision)
+    request = compile_graph(core, graph, precision).create_infer_request()
     return lambda: [infer(request, matrix) for _ in range(PRODUCTS)]
 
 

@@ -17,8 +17,8 @@ BLOCKS = (5, 10, 20, 50, 100, 500)  # ms
 def stream_costs(model: str, precision: str, device: str) -> list[Row]:
     """Measure the streams of a model at its own rate.
 
-    ``cost`` is the time that a stream takes as a multiple of `Separator.separate` of the same
-    mixture; making the stream counts, as does all that is pushed to end it.
+    ``cost`` is the time that a stream takes, from its making to its end, as a multiple of
+    `Separator.separate` of the same mixture.
     """
     separator = Separator(model, precision=precision, device=device)
     rate = separator.sample_rate

@@ -6,9 +6,9 @@ from typing import Protocol
 
 from ..audio import Audio
 
-# Of a stream's step. Fewer would come sooner and cost more: with 128, a second of a stream costs at
-# most 1.5 times what it costs in chunks, with 64 up to 2 times.
-STEP_FRAMES = 128
+# Of a stream's step. Fewer would come sooner and cost more: with 192, a second of a stream costs at
+# most 1.5 times what it costs in chunks, with 64 up to 2.5 times.
+STEP_FRAMES = 192
 
 
 class Stepper(Protocol):

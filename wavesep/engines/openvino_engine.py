@@ -50,7 +50,9 @@ class OpenvinoEngine:
         self.precision = precision
         self._model = model
         self._lock = threading.Lock()  # one request at a time has all cores
-        self._request = compile_graph(self._core, chunk_graph(model), self.precision)
+        graph = compile_graph(self._core, chunk_graph(model), precision)
+        self._request = graph.create_infer_request()
+        self._step_graphs: dict[int, openvino.CompiledModel] = {}  # by the number of groups
 
     def __call__(self, mixtures: Audio) -> Audio:
         """See `Engine`."""
@@ -59,11 +61,12 @@ class OpenvinoEngine:
 
     def stepper(self, groups: int) -> OpenvinoStepper:
         """See `Engine`."""
-        graph = step_graph(self._model, groups, STEP_FRAMES)
-        return OpenvinoStepper(
-            compile_graph(self._core, graph, self.precision),
-            STEP_FRAMES * self._model.architecture["frame_size"],
-        )
+        if groups not in self._step_graphs:
+            graph = step_graph(self._model, groups, STEP_FRAMES)
+            self._step_graphs[groups] = compile_graph(self._core, graph, self.precision)
+        # what a stream has heard belongs to its request
+        request = self._step_graphs[groups].create_infer_request()
+        return OpenvinoStepper(request, STEP_FRAMES * self._model.architecture["frame_size"])
 
 
 class OpenvinoStepper:
@@ -85,11 +88,11 @@ def has_bfloat16(core: openvino.Core) -> bool:
 
 def compile_graph(
     core: openvino.Core, graph: openvino.Model, precision: str
-) -> openvino.InferRequest:
+) -> openvino.CompiledModel:
     """Make a graph ready to run on all cores, one call at a time."""
     hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
     settings = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
-    return core.compile_model(graph, "CPU", settings).create_infer_request()
+    return core.compile_model(graph, "CPU", settings)
 
 
 def infer(request: openvino.InferRequest, mixtures: Audio) -> Audio:
