@@ -32,6 +32,7 @@ from .separator import Separator
 
 log = logging.getLogger("wavesep")
 
+WIDTH = 120  # columns, of a table that goes to a file
 INTERRUPTED = 130  # the shell's own code for Ctrl-C
 
 SEPARATE = """Write the vocals and the accompaniment of songs: files of the same rate and length.
@@ -145,8 +146,7 @@ def add_bench(commands: Any) -> None:
     )
     command.set_defaults(run=bench)
     add = command.add_argument
-    add("sections", nargs="*", metavar="SECTION", default=list(SECTIONS), choices=[*SECTIONS],
-        help="default: all")  # fmt: skip
+    add("sections", nargs="*", metavar="SECTION", help="default: all")
     add("--json", type=Path, metavar="FILE", help="write the figures as JSON, too")
     add("--model", default="vocals", metavar="NAME|FILE", help="default: %(default)s")
     add("--device", default="cpu", help='"cpu", "gpu" or "gpu:1" (default: %(default)s)')
@@ -305,12 +305,16 @@ def info(args: argparse.Namespace, console: Console) -> int:
 def bench(args: argparse.Namespace, console: Console) -> int:
     """Measure, and print a table after each section."""
     read_model_file(args.model)  # a mistake is told now
+    if unknown := [section for section in args.sections if section not in SECTIONS]:
+        raise OptionError(f"no section {unknown[0]!r}: choose some of {', '.join(SECTIONS)}")
     figures: dict[str, Any] = {"machine": machine()}
     output = Console(highlight=False)
+    if not output.is_terminal:
+        output.width = WIDTH
     output.print(", ".join(f"{name} {value}" for name, value in figures["machine"].items()))
-    with console.status("bench") as status:
+    with hushed(), console.status("bench") as status:
         for section, rows in measure(
-            args.sections, model=args.model, device=args.device, report=status.update
+            args.sections or [*SECTIONS], model=args.model, device=args.device, report=status.update
         ):
             figures[section] = rows
             output.print(table(SECTIONS[section], rows))

@@ -28,9 +28,8 @@ BACKWARD = 3  # a training step computes about three times what an estimate does
 def training_speed(name: str, precision: str, device: str) -> list[Row]:
     """Measure training steps of one of `NETWORKS`, and the generator that feeds them.
 
-    ``mixtures`` is the number of snippets that `MixGenerator` makes in the time in which training
-    uses up one: more than 1 is enough. ``share of limit`` counts three times the operations of an
-    estimate.
+    More than one snippet made per snippet used is enough. ``share of limit`` counts three times the
+    operations of an estimate.
     """
     architecture = NETWORKS[name]
     samples = SNIPPET // architecture["frame_size"] * architecture["frame_size"]
@@ -56,7 +55,7 @@ def training_speed(name: str, precision: str, device: str) -> list[Row]:
         "steps/s": 1 / seconds,
         "times real time": BATCH_SIZE * samples / RATE / seconds,
         "snippets/s": BATCHES * BATCH_SIZE / median(times, "mixes"),
-        "mixtures": BATCHES * ratio(times, "step", "mixes"),
+        "snippets made per snippet used": BATCHES * ratio(times, "step", "mixes"),
     }
     if precision in products:
         work = BACKWARD * BATCH_SIZE * samples * operations(architecture)
@@ -65,7 +64,7 @@ def training_speed(name: str, precision: str, device: str) -> list[Row]:
 
 
 def generator(folder: Path, network: WaveNet, samples: int) -> MixGenerator:
-    """Return a generator that reads clips of noise as 16-bit FLAC files, one thread a core."""
+    """Return a generator that reads clips of noise, 16-bit FLAC files, in two threads."""
     clip = noise(CLIP_SECONDS * RATE)
     for kind in ("vocals", "accompaniment"):
         (folder / kind).mkdir()
