@@ -20,7 +20,7 @@ from .engines import open_engine
 from .errors import EmptyAudioError, OptionError
 from .models.architecture import network_context
 from .models.files import read_model_file
-from .stream import Pipeline, Stems, Stream, check_rate
+from .stream import Form, Pipeline, Stems, Stream, check_rate
 
 # Of a chunk, by default: at least so many frames, to keep all cores busy, and so many times its
 # context, of which about half is computed twice. Longer ones leave the cache: measured slower.
@@ -87,18 +87,13 @@ class Separator:
         self.sample_rate = file.sample_rate
         self.sources = file.sources
         self.left_context, self.right_context = network_context(file.architecture)
-        model_channels: int = file.architecture["channels"]
-        self._form: dict[str, Any] = {
-            "sources": file.sources,
-            "model_rate": file.sample_rate,
-            "model_channels": model_channels,
-        }
+        self._model_channels: int = file.architecture["channels"]
         self._plan = ChunkPlan(
             self._chunk(chunk_seconds, file.architecture["frame_size"]),
             self.left_context,
             self.right_context,
             file.architecture["frame_size"],
-            model_channels * file.architecture["targets"],
+            self._model_channels * file.architecture["targets"],
         )
         self._engine = open_engine(file, engine, precision, device)
 
@@ -241,13 +236,12 @@ class Separator:
         if not 1 <= channels <= MOST_CHANNELS:
             raise OptionError(f"channels must be from 1 to {MOST_CHANNELS}, not {channels}")
         check_rate(sample_rate)
-        model_channels = self._form["model_channels"]
-        groups = -(-channels // model_channels)
+        groups = -(-channels // self._model_channels)
         stepper = self._engine.stepper(groups)
         runner = StepRunner(
-            stepper, replace(self._plan, chunk=stepper.samples), groups, model_channels
+            stepper, replace(self._plan, chunk=stepper.samples), groups, self._model_channels
         )
-        return Stream(runner, **self._form, sample_rate=sample_rate, channels=channels)
+        return Stream(runner, self._form(sample_rate, channels))
 
     def _run(
         self,
@@ -263,7 +257,7 @@ class Separator:
             batch_size=self._engine.batch_size,
             wanted=at_model_rate(part, sample_rate, self.sample_rate),
         )
-        pipeline = Pipeline(runner, **self._form, sample_rate=sample_rate, channels=channels)
+        pipeline = Pipeline(runner, self._form(sample_rate, channels))
         first, end = part
         at = 0
         for stems in all_stems(pipeline, blocks):
@@ -274,6 +268,9 @@ class Separator:
                 yield {source: stem[lo:hi] for source, stem in stems.items()}
             if end is not None and at >= end:
                 return
+
+    def _form(self, sample_rate: int, channels: int) -> Form:
+        return Form(self.sources, self.sample_rate, self._model_channels, sample_rate, channels)
 
     def _stem_names(self, two_stems: str | None) -> tuple[str, ...]:
         if two_stems is None:

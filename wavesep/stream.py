@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -32,6 +33,26 @@ class Runner(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Form:
+    """What a model takes and gives, and what a mixture has.
+
+    Attributes
+    ----------
+    sources : tuple of str
+        The model's targets, then the one that is what they leave of the mixture.
+    model_rate, model_channels : int
+    sample_rate, channels : int
+        Of the mixture and of the stems.
+    """
+
+    sources: tuple[str, ...]
+    model_rate: int
+    model_channels: int
+    sample_rate: int
+    channels: int
+
+
 class Pipeline:
     """The way of a mixture to its stems: another rate, other channels, a network, and all back.
 
@@ -39,32 +60,18 @@ class Pipeline:
     ----------
     runner : Runner
         Takes and gives groups of the model's channels, at the model's rate.
-    sources : tuple of str
-        The runner's targets, then the one that is what they leave of the mixture.
-    model_rate, model_channels : int
-    sample_rate, channels : int
-        Of the mixture and of the stems.
+    form : Form
     """
 
-    def __init__(
-        self,
-        runner: Runner,
-        *,
-        sources: tuple[str, ...],
-        model_rate: int,
-        model_channels: int,
-        sample_rate: int,
-        channels: int,
-    ) -> None:
-        check_rate(sample_rate)
+    def __init__(self, runner: Runner, form: Form) -> None:
+        check_rate(form.sample_rate)
+        rate, model_rate = form.sample_rate, form.model_rate
         self._runner = runner
-        self._sources = sources
-        self._model_channels = model_channels
-        self._channels = channels
-        self._tail = tail(sample_rate, model_rate)
-        self._there = Resampler(sample_rate, model_rate, channels)
-        self._back = Resampler(model_rate, sample_rate, channels * (len(sources) - 1))
-        self._mixture = BlockQueue(channels)
+        self._form = form
+        self._tail = tail(rate, model_rate)
+        self._there = Resampler(rate, model_rate, form.channels)
+        self._back = Resampler(model_rate, rate, form.channels * (len(form.sources) - 1))
+        self._mixture = BlockQueue(form.channels)
         self.samples = 0  # pushed so far
 
     def push(self, block: Audio) -> Stems:
@@ -83,7 +90,7 @@ class Pipeline:
     def flush(self) -> Stems:
         """End the mixture and return the rest of its stems."""
         estimates = [
-            self._estimate(np.zeros((self._tail, self._channels), np.float32)),
+            self._estimate(np.zeros((self._tail, self._form.channels), np.float32)),
             self._estimate_resampled(self._there.flush()),
             self._back.push(self._join(self._runner.flush())),
             self._back.flush(),
@@ -95,20 +102,20 @@ class Pipeline:
         return self._estimate_resampled(self._there.push(block))
 
     def _estimate_resampled(self, block: Audio) -> Audio:
-        groups = split_channels(block, self._model_channels)
+        groups = split_channels(block, self._form.model_channels)
         return self._back.push(self._join(self._runner.push(groups)))
 
     def _join(self, estimate: Audio) -> Audio:
         """Return the targets one beside the other, each in the channels of the mixture."""
-        targets = np.split(estimate, len(self._sources) - 1, axis=2)
-        return np.concatenate([join_channels(t, self._channels) for t in targets], axis=1)
+        targets = np.split(estimate, len(self._form.sources) - 1, axis=2)
+        return np.concatenate([join_channels(t, self._form.channels) for t in targets], axis=1)
 
     def _stems(self, estimate: Audio) -> Stems:
         """Name the targets, and give the rest of the mixture to the last source."""
         count = min(len(estimate), len(self._mixture))  # what goes beyond comes of the tail's zeros
-        targets = np.split(estimate[:count], len(self._sources) - 1, axis=1)
+        targets = np.split(estimate[:count], len(self._form.sources) - 1, axis=1)
         rest = self._mixture.take(count) - sum(targets)
-        return dict(zip(self._sources, [*targets, rest], strict=True))
+        return dict(zip(self._form.sources, [*targets, rest], strict=True))
 
 
 class Stream:
@@ -129,28 +136,15 @@ class Stream:
         less one sample; at other rates, what two resamplers hold back comes on top.
     """
 
-    def __init__(
-        self,
-        runner: StepRunner,
-        *,
-        sources: tuple[str, ...],
-        model_rate: int,
-        model_channels: int,
-        sample_rate: int,
-        channels: int,
-    ) -> None:
-        self._pipeline = Pipeline(
-            runner, sources=sources, model_rate=model_rate, model_channels=model_channels,
-            sample_rate=sample_rate, channels=channels,
-        )  # fmt: skip
+    def __init__(self, runner: StepRunner, form: Form) -> None:
+        self._pipeline = Pipeline(runner, form)
         self._ended = False
-        self.sources = sources
-        self.sample_rate = sample_rate
-        self.channels = channels
-        at_model_rate = runner.latency + lag(model_rate, sample_rate)
-        self.latency = lag(sample_rate, model_rate) + math.ceil(
-            at_model_rate * sample_rate / model_rate
-        )
+        self.sources = form.sources
+        self.sample_rate = form.sample_rate
+        self.channels = form.channels
+        rate, model_rate = form.sample_rate, form.model_rate
+        after = runner.latency + lag(model_rate, rate)  # samples at the model's rate
+        self.latency = lag(rate, model_rate) + math.ceil(after * rate / model_rate)
 
     def push(self, block: NDArray[Any]) -> Stems:
         """Go on with the sound.

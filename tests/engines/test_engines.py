@@ -16,11 +16,13 @@ import pytest
 from wavesep import PRESETS, Separator
 from wavesep.audio import Audio
 from wavesep.audio.read import read_audio
+from wavesep.bench.networks import random_model
 from wavesep.engines import open_engine
 from wavesep.engines.keras_engine import GPU_BATCH, KerasEngine
+from wavesep.engines.openvino_engine import has_bfloat16, openvino
 from wavesep.errors import OptionError
-from wavesep.models.architecture import array_shapes, network_context
-from wavesep.models.files import ModelFile, read_model_file
+from wavesep.models.architecture import network_context
+from wavesep.models.files import read_model_file
 
 SMALL = PRESETS["vossen2019"] | {"filters": 6, "skip_filters": 5, "stacks": 2}
 ARCHITECTURES: list[dict[str, Any]] = [
@@ -34,16 +36,6 @@ ARCHITECTURES: list[dict[str, Any]] = [
 ]
 
 
-def random_model(architecture: dict[str, Any]) -> ModelFile:
-    """A model whose weights are random, of a scale that keeps the signal's."""
-    rng = np.random.default_rng(0)
-    arrays = {
-        name: rng.normal(0, np.prod(shape[:-1]) ** -0.5, shape).astype(np.float32)
-        for name, shape in array_shapes(architecture).items()
-    }
-    return ModelFile(architecture, arrays, 44_100, ("vocals", "accompaniment"))
-
-
 def noise(architecture: dict[str, Any], batch: int, frames: int) -> Audio:
     """Mixtures whose estimates have so many frames."""
     samples = sum(network_context(architecture)) + frames * architecture["frame_size"]
@@ -52,24 +44,21 @@ def noise(architecture: dict[str, Any], batch: int, frames: int) -> Audio:
     return rng.uniform(-1, 1, shape).astype(np.float32)
 
 
-def has_bfloat16() -> bool:
-    try:
-        open_engine(random_model(SMALL), "openvino", "bfloat16")
-    except OptionError:
-        return False
-    return True
+needs_bfloat16 = pytest.mark.skipif(
+    not has_bfloat16(openvino.Core()), reason="this processor has no bfloat16"
+)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_openvino_gives_what_keras_gives(architecture: dict[str, Any]) -> None:
     model = random_model(architecture)
-    openvino = open_engine(model, "openvino", "float32")
+    through_openvino = open_engine(model, "openvino", "float32")
     through_keras = open_engine(model, "keras", "float32", "cpu")
 
     for batch, frames in ((1, 1), (3, 50), (1, 501)):
         mixtures = noise(architecture, batch, frames)
         expected = through_keras(mixtures)
-        estimates = openvino(mixtures)
+        estimates = through_openvino(mixtures)
         assert estimates.dtype == np.float32
         assert estimates.shape == expected.shape
         assert estimates.shape[1] == frames * architecture["frame_size"]
@@ -89,7 +78,7 @@ def test_the_shipped_model_gives_the_same_in_every_engine(shared: Path) -> None:
     np.testing.assert_allclose(vocals[0], vocals[1], atol=1e-5)
 
 
-@pytest.mark.skipif(not has_bfloat16(), reason="this processor has no bfloat16")
+@needs_bfloat16
 def test_bfloat16_errs_at_least_30_db_below_the_estimate(shared: Path) -> None:
     separators = [Separator(engine="openvino", precision=p) for p in ("float32", "bfloat16")]
     distances = {}
@@ -117,7 +106,7 @@ def real_mixtures(shared: Path) -> dict[str, tuple[Audio, int]]:
     }
 
 
-@pytest.mark.skipif(not has_bfloat16(), reason="this processor has no bfloat16")
+@needs_bfloat16
 @pytest.mark.parametrize("engine", ["openvino", "keras"])
 def test_auto_takes_bfloat16_where_it_is_faster(engine: str) -> None:
     model = random_model(PRESETS["folded_small"])
