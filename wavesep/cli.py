@@ -317,7 +317,7 @@ def bench(args: argparse.Namespace, console: Console) -> int:
             args.sections or [*SECTIONS], model=args.model, device=args.device, report=status.update
         ):
             figures[section] = rows
-            output.print(table(SECTIONS[section], rows))
+            output.print(f"\n{SECTIONS[section]}:\n", table(rows))
             if args.json:
                 write_json(args.json, figures)
     return 0

@@ -7,21 +7,20 @@ import os
 import subprocess
 import sys
 import time
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from wavesep import PRESETS
-from wavesep.bench import SECTIONS, limits, measure, networks
-from wavesep.bench.measure import alternate, apart, ratio
+from wavesep.bench import SECTIONS, limits, measure, networks, streaming
 from wavesep.bench.report import table
+from wavesep.bench.timing import alternate, apart, ratio
 from wavesep.cli import main
 
 
 def test_functions_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wavesep.bench.measure.PAUSE", 0.0)
+    monkeypatch.setattr("wavesep.bench.timing.PAUSE", 0.0)
     calls: list[str] = []
 
     times = alternate({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, rounds=3)
@@ -31,8 +30,8 @@ def test_functions_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_slow_function_is_measured_once_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wavesep.bench.measure.PAUSE", 0.0)
-    monkeypatch.setattr("wavesep.bench.measure.BUDGET", 0.01)
+    monkeypatch.setattr("wavesep.bench.timing.PAUSE", 0.0)
+    monkeypatch.setattr("wavesep.bench.timing.BUDGET", 0.01)
 
     times = alternate({"slow": lambda: time.sleep(0.02)}, rounds=3)
 
@@ -75,7 +74,7 @@ def test_the_table_of_the_design_is_there() -> None:
 @pytest.mark.filterwarnings("default")
 def test_a_network_is_measured_through_every_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(networks, "FRAMES", 500)
-    monkeypatch.setattr("wavesep.bench.measure.PAUSE", 0.0)
+    monkeypatch.setattr("wavesep.bench.timing.PAUSE", 0.0)
     monkeypatch.setitem(networks.NETWORKS, "tiny", networks.folded(8, 4, 2))
 
     rows = networks.network_speed("tiny", "cpu")
@@ -87,30 +86,41 @@ def test_a_network_is_measured_through_every_engine(monkeypatch: pytest.MonkeyPa
         assert 0 < row["share of limit"] < 1
 
 
-def test_streams_and_limits_from_the_command_line(tiny_file: Path, tmp_path: Path) -> None:
+def test_streams_cost_what_their_time_says(
+    tiny_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wavesep.bench.timing.PAUSE", 0.0)
+    monkeypatch.setattr(streaming, "SECONDS", 2)
+
+    rows = streaming.stream_costs(str(tiny_file), "float32", "cpu")
+
+    assert [row["block ms"] for row in rows] == list(streaming.BLOCKS)
+    for row in rows:
+        assert row["latency ms"] == pytest.approx(1000 * (60 + 192 * 4 - 1) / 44_100)
+        assert row["cost"] > 0.1
+        assert 0 < row["slowest block ms"] < 2000 / row["times real time"]
+
+
+def test_limits_from_the_command_line(tmp_path: Path) -> None:
     path = tmp_path / "figures.json"
-    command = ["bench", "limits", "streaming", "--model", str(tiny_file), "--json", str(path)]
 
     answer = subprocess.run(
-        [sys.executable, "-m", "wavesep", *command], capture_output=True, text=True, check=True
-    )
+        [sys.executable, "-m", "wavesep", "bench", "limits", "--json", str(path)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
 
     figures = json.loads(path.read_text())
-    assert list(figures) == ["machine", "limits", "streaming"]
+    assert list(figures) == ["machine", "limits"]
     assert figures["machine"]["cores"] >= 1
     assert all(row["rate"] > 1 for row in figures["limits"])
-    blocks = [row for row in figures["streaming"] if row["precision"] == "float32"]
-    assert all(a["block ms"] < b["block ms"] for a, b in pairwise(blocks))
-    assert all(row["cost"] > 0.1 and row["times real time"] > 1 for row in blocks)
-    for title in (SECTIONS["limits"], SECTIONS["streaming"]):
-        assert title in answer.stdout
+    assert SECTIONS["limits"] in answer.stdout
     assert "GFLOP/s" in answer.stdout
 
 
 def test_without_a_section_all_are_measured(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("wavesep.bench.apart", lambda job: [])
+    monkeypatch.setattr("wavesep.bench.apart", lambda job: [{"figure": 1}])
 
     assert main(["bench"]) == 0
 
@@ -134,7 +144,7 @@ def test_what_fails_does_not_stop_the_rest(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_table_has_a_column_for_each_name() -> None:
-    drawn = table("figures", [{"a": "x", "b": 1234.5}, {"a": "y", "c": 0.01234}])
+    drawn = table([{"a": "x", "b": 1234.5}, {"a": "y", "c": 0.01234}])
 
     assert [str(column.header) for column in drawn.columns] == ["a", "b", "c"]
     assert [list(column.cells) for column in drawn.columns] == [

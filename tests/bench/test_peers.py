@@ -20,7 +20,9 @@ PUBLISHED = {
     # 20 h² + 7,100 h + 15,268 by the layers of Stöter et al. 2019, JOSS, for one target, of width
     # h = 512 or 1,024, with 2,049 bins of which the 1,487 up to 16 kHz go in
     "Open-Unmix umxhq": 8.9,
+    "Open-Unmix umxhq, unfiltered": 8.9,
     "Open-Unmix umxl": 28.3,
+    "Open-Unmix umxl, unfiltered": 28.3,
     # the released checkpoint: two U-Nets of 9,826,759 each
     "Spleeter 2stems U-Net": 19.7,
     # the released checkpoints e51eebcc and cfa93e08, half of mdx_extra: 83,637,832

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from .measure import Row, apart, cores
 from .peers import PEERS
+from .timing import Row, apart, cores
 
 Job = tuple[str, Callable[[], list[Row]]]  # what is measured, and a function that does it
 

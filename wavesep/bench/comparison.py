@@ -7,8 +7,8 @@ from functools import partial
 
 from ..errors import OptionError
 from ..separator import Separator
-from .measure import RATE, Row, alternate, median, noise, ratio
 from .peers import PEERS
+from .timing import RATE, Row, alternate, median, noise, ratio
 
 SECONDS = 35  # of whole chunks, but for a little, of every separator here
 WARM_UP = 2  # seconds

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from .measure import Row, alternate, cores, median
+from .timing import Row, alternate, cores, median
 
 SIDES = {"cpu": 2_048, "gpu": 8_192}  # of a matrix
 PRODUCTS = 5  # in a call

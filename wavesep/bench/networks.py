@@ -17,7 +17,7 @@ from ..models.files import ModelFile
 from ..models.presets import FOLDED, PRESETS
 from ..separator import Separator
 from . import limits
-from .measure import RATE, Row, alternate, median, noise, ratio
+from .timing import RATE, Row, alternate, median, noise, ratio
 
 FRAMES = 49_152  # of the mixture: six chunks of the shipped model
 ENGINES = [(e, p) for e in ("openvino", "keras") for p in ("float32", "bfloat16")]

@@ -52,19 +52,28 @@ class Peer(NamedTuple):
         return util.find_spec(self.package) is not None
 
 
-def build_open_unmix(name: str) -> Built:
+def build_open_unmix(name: str, niter: int) -> Built:
     """Build Open-Unmix as its users run it for vocals and accompaniment.
 
-    That is ``umx --targets vocals --residual``: one network, and its default of one iteration of
-    the Wiener filter between the vocals and what they leave over.
+    That is ``umx --targets vocals --residual``: one network and, by default, one iteration of the
+    Wiener filter between the vocals and what they leave over. Without it, ``--niter 0``, the
+    accompaniment is the mixture minus the vocals.
 
     Parameters
     ----------
     name : {"umxhq", "umxl"}
+    niter : {0, 1}
+        Iterations of the Wiener filter.
     """
+    torch = import_module("torch")
     make = getattr(import_module("openunmix"), name)
-    separator = make(targets=["vocals"], residual=True, pretrained=False)
-    return wrap_torch(separator.target_models["vocals"], separator)
+    separator = make(targets=["vocals"], residual=niter > 0, pretrained=False, niter=niter)
+
+    def subtract(mixture: Any) -> Any:
+        vocals = separator(mixture)
+        return torch.cat([vocals, mixture[:, None] - vocals], dim=1)
+
+    return wrap_torch(separator.target_models["vocals"], separator if niter else subtract)
 
 
 def build_hdemucs() -> Built:
@@ -208,8 +217,10 @@ def wrap_torch(network: Any, separate: Callable[[Any], Any]) -> Built:
 
 
 PEERS = (
-    Peer("Open-Unmix umxhq", "openunmix", partial(build_open_unmix, "umxhq")),
-    Peer("Open-Unmix umxl", "openunmix", partial(build_open_unmix, "umxl")),
+    Peer("Open-Unmix umxhq", "openunmix", partial(build_open_unmix, "umxhq", niter=1)),
+    Peer("Open-Unmix umxhq, unfiltered", "openunmix", partial(build_open_unmix, "umxhq", niter=0)),
+    Peer("Open-Unmix umxl", "openunmix", partial(build_open_unmix, "umxl", niter=1)),
+    Peer("Open-Unmix umxl, unfiltered", "openunmix", partial(build_open_unmix, "umxl", niter=0)),
     Peer("Spleeter 2stems U-Net", "keras", build_spleeter),
     Peer("Demucs v3", "demucs", build_hdemucs),
     Peer("HTDemucs", "demucs", build_htdemucs),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import soundfile
 
-from .measure import RATE, Row, alternate, median, noise
+from .timing import RATE, Row, alternate, median, noise
 
 MINUTES = (1, 4, 16)  # lengths of songs
 # runs the command line; the last line that it prints is its peak of resident memory

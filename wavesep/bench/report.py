@@ -10,12 +10,12 @@ from rich import box
 from rich.table import Table
 
 from ..errors import OptionError
-from .measure import Row
+from .timing import Row
 
 
-def table(title: str, rows: list[Row]) -> Table:
+def table(rows: list[Row]) -> Table:
     """Return rows of figures as a table, three digits each."""
-    drawn = Table(title=title, title_justify="left", box=box.SIMPLE)
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     columns = list(dict.fromkeys(name for row in rows for name in row))
     for column in columns:
         numeric = all(not isinstance(row.get(column), str) for row in rows)

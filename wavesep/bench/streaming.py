@@ -8,7 +8,7 @@ from functools import partial
 
 from ..audio import Audio
 from ..separator import Separator
-from .measure import Row, alternate, median, noise, ratio
+from .timing import Row, alternate, median, noise, ratio
 
 SECONDS = 20
 BLOCKS = (5, 10, 20, 50, 100, 500)  # ms

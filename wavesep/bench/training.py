@@ -14,8 +14,8 @@ from ..engines.keras_engine import computing_in, find_place, jit_compile, on
 from ..models.architecture import operations
 from ..models.wavenet import WaveNet
 from . import limits
-from .measure import RATE, Row, alternate, median, noise, ratio
 from .networks import NETWORKS
+from .timing import RATE, Row, alternate, median, noise, ratio
 
 SNIPPET = 4 * RATE  # samples; as in examples/train_wavenet.py
 BATCH_SIZE = 4
