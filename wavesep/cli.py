@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"wavesep: {error}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
-            print("wavesep: interrupted; songs that were not done left nothing", file=sys.stderr)
+            print("wavesep: interrupted; what was not done left nothing", file=sys.stderr)
             return INTERRUPTED
         finally:
             log.removeHandler(handler)

@@ -6,6 +6,7 @@ import importlib.metadata
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from subprocess import SubprocessError
 from typing import Any
 
 from .peers import PEERS
@@ -84,8 +85,9 @@ def measure(
             report(f"{section}: {name}" if name else section)
             try:
                 rows += apart(job)
-            except (ImportError, OSError, RuntimeError) as error:  # the others are measured still
-                rows.append({"not measured": name, "note": str(error).splitlines()[0]})
+            except (ImportError, OSError, RuntimeError, SubprocessError) as error:
+                # the others are measured still
+                rows.append({"not measured": name, "note": f"{error}".partition("\n")[0]})
         yield section, rows
 
 

@@ -200,6 +200,8 @@ def silence(estimate: Audio, active: NDArray[np.bool_], plan: ChunkPlan) -> None
     active : bool array, (groups, frames)
         Of the sound, with the frames of its context on both sides.
     """
+    if active.all():
+        return
     reach = (plan.left_context + plan.right_context) // plan.frame_size + 1
     count = np.cumsum(np.pad(active, ((0, 0), (1, 0))), axis=1)
     heard = count[:, reach:] > count[:, :-reach]

@@ -41,7 +41,7 @@ def open_engine(
         raise OptionError(f"no engine {engine!r}: choose one of {', '.join(ENGINES)}")
     if precision not in PRECISIONS:
         raise OptionError(f"no precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
-    on_cpu = device in (None, "cpu")
+    on_cpu = device in (None, "cpu", "cpu:0")
     installed = find_spec("openvino") is not None
     if engine == "openvino" and not on_cpu:
         raise OptionError(f'the engine "openvino" runs on the CPU, not on {device!r}: use "keras"')
