@@ -85,6 +85,18 @@ def test_a_song_whose_stems_exist_is_not_done_again_unasked(
     assert main([*command, "--overwrite"]) == 0
 
 
+def test_to_separate_loads_neither_tensorflow_nor_keras(song: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; from wavesep.cli import main; code = main(sys.argv[1:])\n"
+        "print(code, *{'tensorflow', 'keras', 'torch', 'jax'} & sys.modules.keys())"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code, "separate", str(song), "-o", str(tmp_path)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert answer.stdout.splitlines()[-1] == "0"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -93,6 +105,8 @@ def test_a_song_whose_stems_exist_is_not_done_again_unasked(
         (["separate", "x.wav", "--demo"], "songs or --demo, not both"),
         (["separate", "x.wav", "-j", "0"], "-j must be 1 or more"),
         (["separate", "x.wav", "--device", "gpu:9"], "no device 'gpu:9'"),
+        (["separate", "x.wav", "--engine", "fast"], "no engine 'fast': choose one of auto"),
+        (["separate", "x.wav", "--precision", "int8"], "no precision 'int8': choose one of auto"),
         (["info", "vocalz"], "no model 'vocalz'"),
     ],
 )

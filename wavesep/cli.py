@@ -51,8 +51,8 @@ other separators at their real sizes (pip install "wavesep[bench]" brings them).
 
 {sections}
 
-All of them take half an hour. Figures of different runs differ on a machine that others use too;
-compare those of one run.
+All of them take some twenty minutes. On a machine that others use too, figures of different runs
+differ: compare those of one run.
 """
 INFO = """Say what a model is: its sources, sample rate, context, size, licence and data card."""
 
