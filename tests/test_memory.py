@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-SEPARATE = """
-import resource, sys
-from wavesep import Separator
-Separator(sys.argv[1]).separate_to_file(sys.argv[2], sys.argv[3])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-"""
-
-
-def peak_memory(model: Path, song: Path, out: Path) -> int:
-    """Return the peak resident memory of separating a file in a process of its own, in KiB."""
-    answer = subprocess.run(
-        [sys.executable, "-c", SEPARATE, model, song, out],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    return int(answer.stdout)
+from wavesep.bench.processes import separation_peak
 
 
 def write_noise(path: Path, minutes: int) -> Path:
@@ -42,6 +26,6 @@ def test_peak_memory_is_within_ten_percent(
     peaks = []
     for minutes in (short, long):
         song = write_noise(tmp_path / f"{minutes}.wav", minutes)
-        peaks.append(peak_memory(tiny_file, song, tmp_path / "out"))
+        peaks.append(separation_peak(song, tmp_path / "out", str(tiny_file)))
 
     assert peaks[1] < 1.1 * peaks[0], peaks

@@ -20,7 +20,7 @@ from .engines import open_engine
 from .errors import EmptyAudioError, OptionError
 from .models.architecture import network_context
 from .models.files import read_model_file
-from .stream import Form, Pipeline, Stems, Stream, check_rate
+from .stream import Form, Pipeline, Stems, Stream
 
 # Of a chunk, by default: at least so many frames, to keep all cores busy, and so many times its
 # context, of which about half is computed twice. Longer ones leave the cache: measured slower.
@@ -235,7 +235,6 @@ class Separator:
         """
         if not 1 <= channels <= MOST_CHANNELS:
             raise OptionError(f"channels must be from 1 to {MOST_CHANNELS}, not {channels}")
-        check_rate(sample_rate)
         groups = -(-channels // self._model_channels)
         stepper = self._engine.stepper(groups)
         runner = StepRunner(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..audio import Audio
 from ..errors import OptionError
 from ..models.architecture import array_shapes, network_context, operations
 from ..models.files import ModelFile
@@ -62,7 +62,8 @@ def network_speed(name: str, device: str) -> list[Row]:
     architecture = NETWORKS[name]
     mixture = noise(FRAMES * architecture["frame_size"])
     products = limits.matrix_products(device)
-    functions = separations(architecture, mixture, device) | products
+    model = random_model(architecture)
+    functions = separations(model, mixture, device) | products
     for function in functions.values():
         function()
     times = alternate(functions, rounds=3)
@@ -75,7 +76,7 @@ def network_speed(name: str, device: str) -> list[Row]:
         if (key := f"{engine} {precision}") in times:
             row: Row = {
                 "network": name,
-                "parameters": sum(map(math.prod, array_shapes(architecture).values())),
+                "parameters": model.parameters,
                 "context s": field / RATE,
                 "engine": engine,
                 "precision": precision,
@@ -89,14 +90,12 @@ def network_speed(name: str, device: str) -> list[Row]:
     return rows
 
 
-def separations(
-    architecture: dict[str, Any], mixture: Any, device: str
-) -> dict[str, Callable[[], object]]:
+def separations(model: ModelFile, mixture: Audio, device: str) -> dict[str, Callable[[], object]]:
     """Return a function for every engine and precision that is here, which separates a mixture."""
     functions: dict[str, Callable[[], object]] = {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.safetensors"
-        random_model(architecture).save(path)
+        model.save(path)
         for engine, precision in ENGINES:
             try:
                 separator = Separator(path, engine, precision, device=device)

@@ -27,10 +27,7 @@ def start_up(model: str, device: str) -> list[Row]:
     """Time whole processes."""
     with tempfile.TemporaryDirectory() as folder:
         song = write_song(Path(folder), 10)
-        separate = [
-            "-m", "wavesep", "separate", str(song), "-o", folder, "--overwrite",
-            "--model", model, "--device", device,
-        ]  # fmt: skip
+        separate = ["-m", "wavesep", *separation(song, Path(folder), model, device)]
         commands = {
             "import wavesep": ["-c", "import wavesep"],
             "wavesep --version": ["-m", "wavesep", "--version"],
@@ -50,10 +47,20 @@ def peak_memory(model: str, device: str) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         for minutes in MINUTES:
             song = write_song(Path(folder), 60 * minutes)
-            options = ["-o", folder, "--overwrite", "--model", model, "--device", device]
-            printed = run(["-c", PEAK, "separate", str(song), *options])
-            rows.append({"song minutes": minutes, "peak MB": int(printed.split()[-1]) / 1e6})
+            peak = separation_peak(song, Path(folder), model, device)
+            rows.append({"song minutes": minutes, "peak MB": peak / 1e6})
     return rows
+
+
+def separation_peak(song: Path, out: Path, model: str, device: str = "cpu") -> int:
+    """Return the peak of resident memory of ``wavesep separate``, in bytes."""
+    return int(run(["-c", PEAK, *separation(song, out, model, device)]).split()[-1])
+
+
+def separation(song: Path, out: Path, model: str, device: str) -> list[str]:
+    """Return the command line that separates a song."""
+    options = ["-o", str(out), "--overwrite", "--model", model, "--device", device]
+    return ["separate", str(song), *options]
 
 
 def run(arguments: list[str]) -> str:

@@ -32,16 +32,16 @@ def stream_costs(model: str, precision: str, device: str) -> list[Row]:
         str(block): partial(stream, block) for block in BLOCKS
     }
     functions["at once"] = partial(separator.separate, mixture, rate)
-    for function in functions.values():
-        function()
-    slowest.update(dict.fromkeys(BLOCKS, 0.0))
+    functions["at once"]()
+    run_stream(separator, mixture, rate)  # all streams run the same steps
     times = alternate(functions)
+    latency = separator.stream(rate).latency
     return [
         {
             "model": model,
             "precision": precision,
             "block ms": block,
-            "latency ms": 1000 * separator.stream(rate).latency / rate,
+            "latency ms": 1000 * latency / rate,
             "times real time": SECONDS / median(times, str(block)),
             "cost": ratio(times, str(block), "at once"),
             "slowest block ms": 1000 * slowest[block],

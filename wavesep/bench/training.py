@@ -5,17 +5,18 @@ from __future__ import annotations
 import tempfile
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import soundfile
 
-from ..data import Clips, MixGenerator
-from ..engines.keras_engine import computing_in, find_place, jit_compile, on
 from ..models.architecture import operations
-from ..models.wavenet import WaveNet
 from . import limits
 from .networks import NETWORKS
 from .timing import RATE, Row, alternate, median, noise, ratio
+
+if TYPE_CHECKING:  # Keras is for the process that measures, not for the one that starts it
+    from ..data import MixGenerator
+    from ..models.wavenet import WaveNet
 
 SNIPPET = 4 * RATE  # samples; as in examples/train_wavenet.py
 BATCH_SIZE = 4
@@ -31,6 +32,11 @@ def training_speed(name: str, precision: str, device: str) -> list[Row]:
     More than one snippet made per snippet used is enough. ``share of limit`` counts three times the
     operations of an estimate.
     """
+    import keras
+
+    from ..engines.keras_engine import computing_in, find_place, jit_compile, on
+    from ..models.wavenet import WaveNet
+
     architecture = NETWORKS[name]
     samples = SNIPPET // architecture["frame_size"] * architecture["frame_size"]
     with tempfile.TemporaryDirectory() as folder, on(device):
@@ -65,6 +71,8 @@ def training_speed(name: str, precision: str, device: str) -> list[Row]:
 
 def generator(folder: Path, network: WaveNet, samples: int) -> MixGenerator:
     """Return a generator that reads clips of noise, 16-bit FLAC files, in two threads."""
+    from ..data import Clips, MixGenerator
+
     clip = noise(CLIP_SECONDS * RATE)
     for kind in ("vocals", "accompaniment"):
         (folder / kind).mkdir()

@@ -59,7 +59,7 @@ class ChunkRunner:
     ----------
     network : callable
         Maps ``(batch, left_context + samples + right_context, channels)`` to
-        ``(batch, samples, out_channels)``. It is given few different shapes.
+        ``(batch, samples, out_channels)``, which is written to. It is given few different shapes.
     plan : ChunkPlan
     batch_size : int, >= 1
         Chunks run at a time.
@@ -181,7 +181,7 @@ def run_batch(network: Network, sounds: list[Audio], batch_size: int) -> list[Au
         return []
     groups = len(sounds[0])
     filled = sounds + [np.zeros_like(sounds[0])] * (batch_size - len(sounds))
-    estimates = np.array(network(np.concatenate(filled)))  # a copy that may be written to
+    estimates = network(np.concatenate(filled))
     return [estimates[i * groups : (i + 1) * groups] for i in range(len(sounds))]
 
 

@@ -19,7 +19,8 @@ class StepRunner:
     ----------
     network : callable
         Maps what follows its last input, ``(groups, chunk, channels)``, to the estimate of what
-        came ``right_context`` samples earlier, ``(groups, chunk, out_channels)``.
+        came ``right_context`` samples earlier, ``(groups, chunk, out_channels)``, which is written
+        to.
     plan : ChunkPlan
         Its chunk is the step.
     groups, channels : int

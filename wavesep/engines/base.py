@@ -34,7 +34,8 @@ class Stepper(Protocol):
         -------
         float32 array, (groups, samples, channels * targets)
             The estimate of what came ``right_context`` samples earlier. The first ``left_context +
-            right_context`` samples mean nothing: give ``left_context`` zeros first.
+            right_context`` samples mean nothing: give ``left_context`` zeros first. It is the
+            caller's own, to be written to.
         """
         ...
 
@@ -67,7 +68,7 @@ class Engine(Protocol):
         Returns
         -------
         float32 array, (batch, samples, channels * targets)
-            Target 0's channels first.
+            Target 0's channels first. It is the caller's own, to be written to.
         """
         ...
 
