@@ -24,7 +24,7 @@ from .stream import Form, Pipeline, Stems, Stream
 
 # Of a chunk, by default: at least so many frames, to keep all cores busy, and so many times its
 # context, of which about half is computed twice. Longer ones leave the cache: measured slower.
-CHUNK_FRAMES = 8192
+CHUNK_FRAMES, CHUNK_SAMPLES = 8192, 2**18  # whichever is shorter, but for the context
 CHUNK_CONTEXTS = 5
 MOST_CHANNELS = 64  # more are taken for samples on the wrong axis
 
@@ -285,7 +285,8 @@ class Separator:
         """Return the samples in a chunk, a multiple of the frame size."""
         if seconds is None:
             context = self.left_context + self.right_context
-            return max(CHUNK_FRAMES * frame_size, CHUNK_CONTEXTS * context)
+            samples = min(CHUNK_FRAMES * frame_size, CHUNK_SAMPLES)
+            return max(samples, CHUNK_CONTEXTS * context) // frame_size * frame_size
         if not seconds > 0:
             raise OptionError(f"chunk_seconds must be more than 0, not {seconds}")
         return max(round(seconds * self.sample_rate / frame_size), 1) * frame_size

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..audio import Audio
 
-# Of a stream's step. Fewer would come sooner and cost more: with 192, a second of a stream costs at
-# most 1.5 times what it costs in chunks, with 64 up to 2.5 times.
-STEP_FRAMES = 192
+# Of a stream's step, at the least one frame. Fewer would come sooner and cost more.
+STEP_SAMPLES = 6_144
+
+
+def step_frames(architecture: dict[str, Any]) -> int:
+    """Return the frames that a stream computes at a time."""
+    return max(STEP_SAMPLES // architecture["frame_size"], 1)
 
 
 class Stepper(Protocol):

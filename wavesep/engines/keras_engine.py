@@ -16,7 +16,7 @@ from ..audio import Audio
 from ..errors import OptionError
 from ..models.files import ModelFile, set_network_arrays
 from ..models.wavenet import estimate
-from .base import STEP_FRAMES
+from .base import step_frames
 
 GPU_BATCH = 16  # chunks, at first: see KerasEngine.__call__
 OUT_OF_MEMORY = re.compile("out of memory|RESOURCE_EXHAUSTED|OOM", re.IGNORECASE)
@@ -81,7 +81,7 @@ class KerasStepper:
 
     def __init__(self, model: ModelFile, groups: int, precision: str, device: str | None) -> None:
         config = model.architecture
-        self.samples = STEP_FRAMES * config["frame_size"]
+        self.samples = step_frames(config) * config["frame_size"]
         self._device = device
         with on(device), computing_in(precision):
             mixture = keras.Input(batch_shape=(groups, self.samples, config["channels"]))
@@ -110,10 +110,10 @@ class Past(keras.layers.Layer):
         super().__init__(**options)
         self.frames = frames
 
-    def build(self, shape: tuple[int, int, int]) -> None:
+    def build(self, shape: tuple[int, ...]) -> None:
         """Begin with zeros."""
         self.past = self.add_weight(
-            shape=(shape[0], self.frames, shape[2]),
+            shape=(shape[0], self.frames, *shape[2:]),
             initializer="zeros",
             trainable=False,
             dtype=self.compute_dtype,
@@ -121,14 +121,14 @@ class Past(keras.layers.Layer):
         )
 
     def call(self, x: Any) -> Any:
-        """Map ``(batch, samples, channels)`` to ``(batch, frames + samples, channels)``."""
+        """Map ``(batch, new frames, ...)`` to ``(batch, frames + new frames, ...)``."""
         seen = ops.concatenate([self.past, x], axis=1)
         self.past.assign(seen[:, -self.frames :])
         return seen
 
-    def compute_output_shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    def compute_output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape of what `call` gives."""
-        return shape[0], self.frames + shape[1], shape[2]
+        return shape[0], self.frames + shape[1], *shape[2:]
 
 
 def on(device: str | None) -> AbstractContextManager[Any]:

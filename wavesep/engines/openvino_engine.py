@@ -10,7 +10,7 @@ import numpy as np
 from ..audio import Audio
 from ..errors import OptionError
 from ..models.files import ModelFile
-from .base import STEP_FRAMES
+from .base import step_frames
 
 # Importing openvino reports the import to its maker over the network, unless this one is missing.
 # So whoever needs openvino takes it from here.
@@ -61,12 +61,13 @@ class OpenvinoEngine:
 
     def stepper(self, groups: int) -> OpenvinoStepper:
         """See `Engine`."""
+        frames = step_frames(self._model.architecture)
         if groups not in self._step_graphs:
-            graph = step_graph(self._model, groups, STEP_FRAMES)
+            graph = step_graph(self._model, groups, frames)
             self._step_graphs[groups] = compile_graph(self._core, graph, self.precision)
         # what a stream has heard belongs to its request
         request = self._step_graphs[groups].create_infer_request()
-        return OpenvinoStepper(request, STEP_FRAMES * self._model.architecture["frame_size"])
+        return OpenvinoStepper(request, frames * self._model.architecture["frame_size"])
 
 
 class OpenvinoStepper:

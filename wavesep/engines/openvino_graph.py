@@ -8,7 +8,7 @@ convolution.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,9 @@ import openvino
 from numpy.typing import NDArray
 from openvino import Dimension, opset13
 
-from ..models.architecture import layer_context, layer_dilations, network_context
+from ..models.architecture import layer_context, layer_dilations, network_context, stack_context
 from ..models.files import Arrays, ModelFile
+from ..models.filterbank import filter_pairs
 
 LONGEST = 1 << 30  # samples in a call; with no bound, shapes overflow while a graph is compiled
 MOST = 1 << 16  # mixtures in a call
@@ -53,11 +54,12 @@ def step_graph(model: ModelFile, groups: int, frames: int) -> openvino.Model:
 
     def remember(x: Node, past: int) -> Node:
         info = openvino.op.util.VariableInfo()
-        info.data_shape = openvino.PartialShape([groups, x.shape[1], past])
+        shape = [x.shape[0], x.shape[1], past]
+        info.data_shape = openvino.PartialShape(shape)
         info.data_type = openvino.Type.f32
         info.variable_id = f"past{len(sinks)}"
         variable = openvino.op.util.Variable(info)
-        zeros = opset13.constant(np.zeros((groups, x.shape[1], past), np.float32))
+        zeros = opset13.constant(np.zeros(shape, np.float32))
         seen = opset13.concat([opset13.read_value(zeros, variable), x], 2)
         sinks.append(opset13.assign(cut(seen, frames, END), variable))
         return seen
@@ -74,8 +76,11 @@ def estimate(mixture: Node, model: ModelFile, remember: Remember | None = None) 
     def activation(x: Node) -> Node:
         return opset13.relu(x) if config["activation"] == "relu" else x
 
-    x = reshape(mixture, [0, -1, config["frame_size"] * config["channels"]])
-    x = activation(convolution(transpose(x), arrays, "encoder"))
+    if config["filterbank"]:
+        x = analysed = analyse(mixture, model, remember)
+    else:
+        x = transpose(reshape(mixture, [0, -1, config["frame_size"] * config["channels"]]))
+    x = activation(convolution(x, arrays, "encoder"))
     total = None
     for i, dilation in enumerate(dilations):
         left, right = layer_context(config["kernel_size"], dilation)
@@ -99,16 +104,56 @@ def estimate(mixture: Node, model: ModelFile, remember: Remember | None = None) 
             x = opset13.add(cut(x, left, -right), residual)
     for i in range(len(config["head"])):
         total = opset13.relu(convolution(total, arrays, f"head{i}"))
+    if config["filterbank"]:
+        return synthesise(convolution(total, arrays, "mask"), analysed, model, remember)
     frames = transpose(convolution(total, arrays, "decoder"))
     return reshape(frames, [0, -1, config["channels"] * config["targets"]])
 
 
+def analyse(mixture: Node, model: ModelFile, remember: Remember | None) -> Node:
+    """Return what the filters make of a mixture, ``(batch, channels * filters, frames)``."""
+    frame_size, channels, taps = (
+        model.architecture[name] for name in ("frame_size", "channels", "filterbank")
+    )
+    x = reshape(mixture, [0, -1, frame_size * channels])
+    x = reshape(transpose(x), [0, frame_size, channels, -1])
+    x = transpose(x, [0, 2, 1, 3])
+    x = reshape(x, [0, channels * frame_size, -1])
+    if remember:
+        x = remember(x, taps - 1)
+    x = convolution(reshape(x, [-1, frame_size, 0]), model.arrays, "analysis")
+    return reshape(x, [-1, channels * 2 * filter_pairs(frame_size, taps), 0])
+
+
+def synthesise(mask: Node, analysed: Node, model: ModelFile, remember: Remember | None) -> Node:
+    """Weigh what the filters gave and return samples, ``(batch, samples, channels * targets)``."""
+    config = model.architecture
+    frame_size, channels, targets = (config[n] for n in ("frame_size", "channels", "targets"))
+    pairs = filter_pairs(frame_size, config["filterbank"])
+    left, right = stack_context(config)
+    if remember:
+        analysed, left = remember(analysed, right), 0
+    analysed = reshape(cut(analysed, left, -right), [0, 1, channels, 2, pairs, -1])
+    mask = reshape(mask, [0, targets, channels, 1, pairs, -1])
+    x = reshape(opset13.multiply(mask, analysed), [0, targets * channels * 2 * pairs, -1])
+    if remember:
+        x = remember(x, config["filterbank"] - 1)
+    x = convolution(reshape(x, [-1, 2 * pairs, 0]), model.arrays, "synthesis")
+    x = transpose(reshape(x, [-1, targets * channels * frame_size, 0]))
+    x = reshape(x, [0, -1, targets * channels, frame_size])
+    return reshape(transpose(x, [0, 1, 3, 2]), [0, -1, targets * channels])
+
+
 def convolution(x: Node, arrays: Arrays, name: str, dilation: int = 1) -> Node:
     """Apply an unpadded convolution of Keras's to ``(batch, channels, frames)``."""
-    kernel: NDArray[Any] = arrays[f"{name}/kernel"].transpose(2, 1, 0)  # out, in, taps
+    kernel: NDArray[Any] = arrays[f"{name}/kernel"]
+    kernel = kernel.reshape(kernel.shape[0], *kernel.shape[-2:]).transpose(2, 1, 0)
     weights = opset13.constant(np.ascontiguousarray(kernel, np.float32))
-    bias = opset13.constant(arrays[f"{name}/bias"].astype(np.float32).reshape(1, -1, 1))
-    return opset13.add(opset13.convolution(x, weights, [1], [0], [0], [dilation]), bias)
+    x = opset13.convolution(x, weights, [1], [0], [0], [dilation])
+    if f"{name}/bias" not in arrays:
+        return x
+    bias = arrays[f"{name}/bias"].astype(np.float32).reshape(1, -1, 1)
+    return opset13.add(x, opset13.constant(bias))
 
 
 def cut(x: Node, start: int, stop: int) -> Node:
@@ -119,9 +164,9 @@ def cut(x: Node, start: int, stop: int) -> Node:
     return opset13.slice(x, *map(opset13.constant, bounds))
 
 
-def transpose(x: Node) -> Node:
-    """Swap the last two axes."""
-    return opset13.transpose(x, np.array([0, 2, 1], np.int64))
+def transpose(x: Node, order: Sequence[int] = (0, 2, 1)) -> Node:
+    """Reorder the axes; frames and channels change places if no order is given."""
+    return opset13.transpose(x, np.array(order, np.int64))
 
 
 def reshape(x: Node, shape: list[int]) -> Node:

@@ -7,13 +7,23 @@ arXiv:1609.03499, section 2.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import keras
 from keras import layers
 
-from .architecture import check_architecture, layer_context, layer_dilations, network_context
+from .architecture import (
+    check_architecture,
+    layer_context,
+    layer_dilations,
+    network_context,
+    stack_context,
+)
+from .filterbank import fourier_filterbank
+
+Remember = Callable[[Any, int, str], Any]  # puts so many past frames of a signal in front of it
 
 
 def gated_layer(
@@ -49,7 +59,7 @@ def gated_layer(
 def estimate(
     mixture: Any,
     config: dict[str, Any],
-    remember: Callable[[Any, int, str], Any] | None = None,
+    remember: Remember | None = None,
 ) -> Any:
     """Apply the whole network to ``(batch, samples, channels)``, unpadded.
 
@@ -63,7 +73,12 @@ def estimate(
         frames and a name, it returns the signal with so many of its past frames in front. Default:
         the mixture holds its context.
     """
-    x = layers.Reshape((-1, config["frame_size"] * config["channels"]), name="fold")(mixture)
+    frames = folded = layers.Reshape(
+        (-1, config["frame_size"], config["channels"]), name="fold"
+    )(mixture)
+    if config["filterbank"]:
+        frames = analyse(folded, config, remember)
+    x = layers.Reshape((-1, math.prod(frames.shape[2:])), name="features")(frames)
     x = layers.Conv1D(config["filters"], 1, activation=config["activation"], name="encoder")(x)
     total = None
     for i, dilation in enumerate(layer_dilations(config)):
@@ -89,18 +104,68 @@ def estimate(
             total = layers.Add(name=f"layer{i}_skips")([total, skip])
     for i, width in enumerate(config["head"]):
         total = layers.Conv1D(width, 1, activation="relu", name=f"head{i}")(total)
-    frames = layers.Conv1D(
-        config["frame_size"] * config["channels"] * config["targets"],
-        1,
-        # begins near silence: a loud first guess drives the first steps so far that units die
-        kernel_initializer=keras.initializers.RandomNormal(stddev=1e-3),
-        dtype="float32",  # sound has finer steps than bfloat16, whatever the layers compute in
-        name="decoder",
-    )(total)
+    if config["filterbank"]:
+        sound = synthesise(total, frames, config, remember)
+    else:
+        sound = layers.Conv1D(
+            config["frame_size"] * config["channels"] * config["targets"],
+            1,
+            # begins near silence: a loud first guess drives the first steps so far that units die
+            kernel_initializer=keras.initializers.RandomNormal(stddev=1e-3),
+            dtype="float32",  # sound has finer steps than bfloat16, whatever the layers compute in
+            name="decoder",
+        )(total)
     samples = layers.Reshape(
         (-1, config["channels"] * config["targets"]), dtype="float32", name="unfold"
     )
-    return samples(frames)
+    return samples(sound)
+
+
+def analyse(frames: Any, config: dict[str, Any], remember: Remember | None) -> Any:
+    """Map ``(batch, frames, frame_size, channels)`` to ``(batch, frames, channels, filters)``."""
+    taps = config["filterbank"]
+    kernel, _ = fourier_filterbank(config["frame_size"], taps)
+    x = layers.Permute((1, 3, 2), name="frames_first")(frames)
+    if remember:
+        x = remember(x, taps - 1, "analysis_past")
+    return layers.Conv2D(
+        kernel.shape[-1],
+        (taps, 1),
+        use_bias=False,
+        kernel_initializer=keras.initializers.Constant(kernel[:, None]),
+        name="analysis",
+    )(x)
+
+
+def synthesise(
+    head: Any, analysed: Any, config: dict[str, Any], remember: Remember | None
+) -> Any:
+    """Weigh what the filters gave, every pair alike, and map it back to frames of samples."""
+    taps, channels, targets = config["filterbank"], config["channels"], config["targets"]
+    _, kernel = fourier_filterbank(config["frame_size"], taps)
+    pairs = kernel.shape[1] // 2
+    mask = layers.Conv1D(targets * channels * pairs, 1, name="mask")(head)
+    mask = layers.Reshape((-1, targets * channels, pairs), name="mask_frames")(mask)
+    mask = layers.Concatenate(name="mask_pairs")([mask, mask])
+
+    left, right = stack_context(config)
+    if remember:
+        analysed, left = remember(analysed, right, "mask_past"), 0
+    analysed = layers.Cropping2D(((left, right), (0, 0)), name="mask_crop")(analysed)
+    if targets > 1:
+        analysed = layers.Concatenate(axis=2, name="mask_targets")([analysed] * targets)
+    x = layers.Multiply(name="masked")([mask, analysed])
+    if remember:
+        x = remember(x, taps - 1, "synthesis_past")
+    x = layers.Conv2D(
+        config["frame_size"],
+        (taps, 1),
+        use_bias=False,
+        kernel_initializer=keras.initializers.Constant(kernel[:, None]),
+        dtype="float32",
+        name="synthesis",
+    )(x)
+    return layers.Permute((1, 3, 2), dtype="float32", name="samples_first")(x)
 
 
 @keras.saving.register_keras_serializable(package="wavesep")
@@ -137,6 +202,10 @@ class WaveNet(keras.Model):
         Stems that come out, one after the other in the last axis: target 0's channels first.
     head : tuple of int
         Filters of the 1x1 ReLU convolutions between the sum of the skips and the output.
+    filterbank : {0, 2, 3, 4}
+        Frames that the filters of a learned filterbank span. With one, the network weighs what its
+        filters make of each channel and puts the rest together again; without, 0, it sees the
+        folded samples and computes the estimate's. The filters begin as those of Fourier.
     activation : {"relu", "linear"}
         Of the encoder and of the 1x1 convolutions in each layer: "relu" in the post, "linear" in
         the WaveNet paper.
@@ -180,6 +249,7 @@ class WaveNet(keras.Model):
         channels: int = 2,
         targets: int = 1,
         head: tuple[int, ...] = (),
+        filterbank: int = 0,
         activation: str = "relu",
         padding: str = "same",
         name: str | None = None,
@@ -195,6 +265,7 @@ class WaveNet(keras.Model):
             "channels": channels,
             "targets": targets,
             "head": tuple(head),
+            "filterbank": filterbank,
             "activation": activation,
             "padding": padding,
         }
