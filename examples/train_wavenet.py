@@ -19,13 +19,12 @@ import keras
 import wavesep
 from wavesep.data import Clips, MixGenerator
 from wavesep.data.clips import split_names
+from wavesep.engines.keras_engine import computing_in
 from wavesep.training import Validation, fit
 
 SAMPLE_RATE = 44_100  # Hz
 SNIPPET = 4 * SAMPLE_RATE  # samples that the loss sees of each mixture; the context comes on top
-BATCH_SIZE = 4  # mixtures in a batch
 BATCHES = 100  # in an epoch, after which the run is measured and saved
-LEARNING_RATE = 5e-4  # at the first step; it falls to zero in the shape of a cosine
 PATIENCE = 10  # epochs without a better one before it stops early
 
 parser = argparse.ArgumentParser(
@@ -38,43 +37,66 @@ parser.add_argument(
     help="songs to measure with: a folder with vocals/ and accompaniment/, equal names",
 )  # fmt: skip
 parser.add_argument("--run", default="runs/first", help="checkpoints, logs (default: %(default)s)")
-parser.add_argument("--preset", default="folded", choices=sorted(wavesep.PRESETS))
+parser.add_argument("--preset", default="filterbank", choices=sorted(wavesep.PRESETS))
 parser.add_argument("--epochs", type=int, default=50, help="default: %(default)s")
+parser.add_argument("--batch-size", type=int, default=8, help="mixtures (default: %(default)s)")
+parser.add_argument(
+    "--learning-rate", type=float, default=1e-3,
+    help="of the first step; it falls to zero in the shape of a cosine (default: %(default)s)",
+)  # fmt: skip
+parser.add_argument(
+    "--precision", default="float32", choices=["float32", "bfloat16"],
+    help="that layers compute in; their weights stay float32 (default: %(default)s)",
+)  # fmt: skip
+parser.add_argument("--start", help="begin with the weights of this model, a name or a file")
+parser.add_argument(
+    "--freeze", nargs="*", default=[], metavar="LAYER",
+    help="leave the weights of these layers as they begin, such as analysis synthesis",
+)  # fmt: skip
 parser.add_argument("--seed", type=int, default=0)
 parser.add_argument("--card", type=Path, help="JSON with licence and data card of the weights")
 args = parser.parse_args()
 logging.basicConfig(level=logging.INFO, format="%(message)s")
 
 keras.utils.set_random_seed(args.seed)
-network = wavesep.WaveNet(**wavesep.PRESETS[args.preset], padding="valid")
+with computing_in(args.precision):
+    if args.start:
+        network = wavesep.load_model(args.start, padding="valid")
+    else:
+        network = wavesep.WaveNet(**wavesep.PRESETS[args.preset], padding="valid")
+for layer in args.freeze:
+    network.get_layer(layer).trainable = False
 network.summary(line_length=100)
+channels = network.config["channels"]
 samples = SNIPPET // network.config["frame_size"] * network.config["frame_size"]
 
-vocals, accompaniment = Clips(args.vocals), Clips(args.accompaniment)
+vocals = Clips(args.vocals, in_memory=True)
+accompaniment = Clips(args.accompaniment, in_memory=True)
 if args.valid:
     valid = Clips(args.valid / "vocals"), Clips(args.valid / "accompaniment")
 else:
     songs = sorted({*vocals.names} & {*accompaniment.names})
     _, held_back = split_names(songs, valid_share=0.1, seed=args.seed)
     valid = Clips(args.vocals, held_back), Clips(args.accompaniment, held_back)
-    vocals = Clips(args.vocals, {*vocals.names} - held_back)
-    accompaniment = Clips(args.accompaniment, {*accompaniment.names} - held_back)
+    vocals = Clips(args.vocals, {*vocals.names} - held_back, in_memory=True)
+    accompaniment = Clips(args.accompaniment, {*accompaniment.names} - held_back, in_memory=True)
 
 mixes = MixGenerator(
-    vocals, accompaniment, samples=samples, sample_rate=SAMPLE_RATE, batch_size=BATCH_SIZE,
-    batches=BATCHES, seed=args.seed, workers=2,
+    vocals, accompaniment, samples=samples, sample_rate=SAMPLE_RATE, channels=channels,
+    batches=BATCHES, batch_size=args.batch_size, seed=args.seed, workers=2,
     left_context=network.left_context, right_context=network.right_context,
 )  # fmt: skip
 validation = Validation(
-    *valid, samples=samples, sample_rate=SAMPLE_RATE,
+    *valid, samples=samples, sample_rate=SAMPLE_RATE, channels=channels,
     left_context=network.left_context, right_context=network.right_context,
 )  # fmt: skip
 card = json.loads(args.card.read_text(encoding="utf-8")) if args.card else {}
 
 try:
     fit(
-        network, mixes, validation, run=args.run, epochs=args.epochs, learning_rate=LEARNING_RATE,
-        patience=PATIENCE, licence=card.pop("licence", "not stated"), card=card,
+        network, mixes, validation, run=args.run, epochs=args.epochs,
+        learning_rate=args.learning_rate, patience=PATIENCE,
+        licence=card.pop("licence", "not stated"), card=card,
     )  # fmt: skip
 except KeyboardInterrupt:
     sys.exit("stopped; the same command goes on from the last whole epoch")

@@ -84,6 +84,12 @@ def test_width_scales_the_side_and_keeps_the_middle(seed: int) -> None:
     assert 0.5 - 1e-3 <= ratio[0, 0] <= 1.2 + 1e-3
 
 
+def test_mono_is_the_middle_on_every_channel(audio: Audio) -> None:
+    middle = (audio[:, 0].astype(float) + audio[:, 1]) / 2
+
+    np.testing.assert_allclose(augment.mono(audio), np.stack([middle, middle], 1), atol=1e-7)
+
+
 def test_polarity_and_channels_change_every_other_time(audio: Audio) -> None:
     flipped = [augment.flip_polarity(audio, np.random.default_rng(s))[0, 0] for s in range(200)]
     swapped = [augment.swap_channels(audio, np.random.default_rng(s))[0, 0] for s in range(200)]

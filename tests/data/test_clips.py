@@ -98,6 +98,24 @@ def test_nothing_but_the_snippet_is_read(folder: Path, monkeypatch: pytest.Monke
     assert asked == [(8_000, 801)]
 
 
+def test_in_memory_a_file_is_read_once_and_sounds_the_same(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts = (-0.01, 0.02, 0.5)
+    snippets = [Clips(folder).read(1, start, 900, 4_000, 2) for start in starts]
+    kept, asked = Clips(folder, in_memory=True), []
+
+    def note(path: Path, start: int, samples: int) -> Audio:
+        asked.append(path)
+        return read.read_part(path, start, samples)
+
+    monkeypatch.setattr(clips, "read_part", note)
+
+    for start, snippet in zip(starts, snippets, strict=True):
+        np.testing.assert_array_equal(kept.read(1, start, 900, 4_000, 2), snippet)
+    assert asked == [kept.paths[1]]
+
+
 def test_every_second_is_equally_likely(folder: Path) -> None:
     found = Clips(folder)
     rng = np.random.default_rng(0)

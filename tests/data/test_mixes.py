@@ -16,7 +16,14 @@ from wavesep.data.mixes import Augmentation
 
 RATE = 8_000
 PLAIN = Augmentation(
-    gain_db=0, pan_db=0, width=(1, 1), low_pass=0, noise=0, mute_vocals=0, mute_accompaniment=0
+    mono=0,
+    gain_db=0,
+    pan_db=0,
+    width=(1, 1),
+    low_pass=0,
+    noise=0,
+    mute_vocals=0,
+    mute_accompaniment=0,
 )
 
 

@@ -24,6 +24,7 @@ ARCHITECTURES = st.fixed_dictionaries(
         "channels": st.integers(1, 3),
         "targets": st.integers(1, 2),
         "head": st.lists(st.integers(1, 5), max_size=2),
+        "filterbank": st.sampled_from([0, 2, 3, 4]),
         "activation": st.sampled_from(["relu", "linear"]),
     }
 )
@@ -42,9 +43,15 @@ def test_shapes_are_those_of_the_network(architecture: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", PRESETS)
 def test_operations_are_two_for_each_weight_of_a_kernel_and_frame(name: str) -> None:
     network = WaveNet(**PRESETS[name])
-    kernels = [math.prod(v.shape) for v in network.weights if v.name == "kernel"]
+    channels = network.config["channels"]
+    products = sum(
+        math.prod(variable.shape) * (channels if layer.name in ("analysis", "synthesis") else 1)
+        for layer in network.layers
+        for variable in layer.weights
+        if variable.name == "kernel"
+    )
 
-    assert operations(network.config) == 2 * sum(kernels) / network.config["frame_size"]
+    assert operations(network.config) == 2 * products / network.config["frame_size"]
 
 
 def test_the_defaults_are_the_network_of_the_post() -> None:

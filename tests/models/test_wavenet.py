@@ -15,6 +15,7 @@ import pytest
 
 from wavesep import PRESETS, WaveNet, load_model
 from wavesep.models.files import ModelFile
+from wavesep.models.filterbank import fourier_filterbank
 
 SMALL = {"filters": 6, "skip_filters": 5}
 CONFIGS: list[dict[str, Any]] = [
@@ -24,6 +25,15 @@ CONFIGS: list[dict[str, Any]] = [
     {"kernel_size": 3, "stacks": 1, "layers_per_stack": 2, "frame_size": 3, "head": (4, 3)},
     {"kernel_size": 2, "stacks": 3, "layers_per_stack": 2, "dilation_base": 3, "channels": 1},
     {"kernel_size": 3, "stacks": 1, "layers_per_stack": 3, "targets": 2, "activation": "linear"},
+    {"kernel_size": 3, "stacks": 1, "layers_per_stack": 2, "frame_size": 4, "filterbank": 2},
+    {
+        "kernel_size": 2,
+        "stacks": 2,
+        "layers_per_stack": 1,
+        "frame_size": 3,
+        "filterbank": 3,
+        "targets": 2,
+    },
 ]
 
 
@@ -32,7 +42,8 @@ def random_network(**config: Any) -> WaveNet:
     network = WaveNet(**(SMALL | config))
     rng = np.random.default_rng(0)
     for variable in network.weights:
-        variable.assign(rng.uniform(-0.7, 0.7, variable.shape))
+        values = rng.uniform(-0.7, 0.7, variable.shape)
+        variable.assign(np.abs(values) if variable.name == "moving_variance" else values)
     return network
 
 
@@ -103,6 +114,31 @@ def test_vossen2019_is_the_network_of_the_post() -> None:
     assert "layer29_residual" not in layers
 
 
+@pytest.mark.parametrize(("frame_size", "frames"), [(8, 2), (5, 3), (7, 3), (768, 2), (6, 4)])
+def test_a_filterbank_begins_as_windowed_fourier_and_gives_back_what_went_in(
+    frame_size: int, frames: int
+) -> None:
+    length = frame_size * frames
+    analysis, synthesis = fourier_filterbank(frame_size, frames)
+    samples = np.random.default_rng(5).standard_normal(length * 3)
+    pieces = np.lib.stride_tricks.sliding_window_view(samples, length)[::frame_size]
+
+    analysed = pieces @ analysis.reshape(length, -1)
+    window = np.sin(np.pi * (np.arange(length) + 0.5) / length)
+    spectrum = np.abs(np.fft.rfft(pieces * window)) / np.sqrt(length)
+    columns = synthesis[::-1].transpose(1, 0, 2).reshape(-1, length)
+    rebuilt = np.zeros(len(samples))
+    for i, piece in enumerate(analysed @ columns):
+        rebuilt[i * frame_size : i * frame_size + length] += piece
+
+    pairs = length // 2 + 1
+    np.testing.assert_allclose(
+        np.hypot(analysed[:, :pairs], analysed[:, pairs:]), spectrum, atol=1e-5
+    )
+    inside = slice(length - frame_size, len(samples) - length + frame_size)
+    np.testing.assert_allclose(rebuilt[inside], samples[inside], atol=1e-5)
+
+
 def test_vossen2019_is_what_the_defaults_build() -> None:
     assert WaveNet().get_config() | {"name": ""} == WaveNet(
         **PRESETS["vossen2019"]
@@ -110,13 +146,14 @@ def test_vossen2019_is_what_the_defaults_build() -> None:
 
 
 @pytest.mark.parametrize(
-    ("preset", "parameters"), [("folded", 3_174_592), ("folded_small", 895_840)]
+    ("preset", "parameters", "seconds"),
+    [("folded", 3_174_592, 1.1), ("folded_small", 895_840, 1.1), ("filterbank", 7_448_421, 1.6)],
 )
-def test_presets_have_the_size_that_is_said(preset: str, parameters: int) -> None:
+def test_presets_have_the_size_that_is_said(preset: str, parameters: int, seconds: float) -> None:
     network = WaveNet(**PRESETS[preset])
 
     assert network.count_params() == parameters
-    assert 1.0 < network.receptive_field / 44_100 < 1.2
+    assert network.receptive_field / 44_100 == pytest.approx(seconds, abs=0.05)
 
 
 @pytest.mark.parametrize("config", CONFIGS)
@@ -137,7 +174,14 @@ def test_config_and_keras_file_round_trips(config: dict[str, Any], tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("argument", "value"),
-    [("filters", 0), ("dilation_base", 0), ("kernel_size", 4), ("frame_size", -1), ("targets", 0)],
+    [
+        ("filters", 0),
+        ("dilation_base", 0),
+        ("kernel_size", 4),
+        ("frame_size", -1),
+        ("targets", 0),
+        ("filterbank", 1),
+    ],
 )
 def test_an_argument_out_of_range_is_refused_by_name(argument: str, value: int) -> None:
     with pytest.raises(ValueError, match=rf"{argument} must be .*{value}"):
@@ -155,11 +199,12 @@ network.fit(mixture, 0 * mixture, epochs=1, verbose=0)
 """
 
 
+@pytest.mark.parametrize("config", [CONFIGS[2], CONFIGS[-2]])
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
-def test_backends_agree_and_train(backend: str, tmp_path: Path) -> None:
+def test_backends_agree_and_train(backend: str, config: dict[str, Any], tmp_path: Path) -> None:
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
-    network = random_network(kernel_size=2, stacks=2, layers_per_stack=4, frame_size=2)
+    network = random_network(**config)
     model = tmp_path / "model.safetensors"
     ModelFile.from_network(network, sample_rate=8_000, sources=("vocals", "rest")).save(model)
     mixture = np.random.default_rng(4).standard_normal((2, 80, 2)).astype(np.float32)

@@ -53,7 +53,7 @@ def test_it_learns(setup: Make, tmp_path: Path) -> None:
     best = read_model_file(tmp_path / BEST)
     assert best.sources == ("vocals", "accompaniment")
     scored = validation.score(validation.estimate(best.build(padding="valid"))).si_sdr
-    assert scored == pytest.approx(max(progress.scores), abs=1e-4)
+    assert scored == pytest.approx(max(progress.scores), abs=0.02)  # in half precision
     assert load_model(tmp_path / BEST).count_params() == network.count_params()
 
 

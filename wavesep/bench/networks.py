@@ -49,6 +49,9 @@ def random_model(architecture: dict[str, Any]) -> ModelFile:
         name: (rng.standard_normal(shape) / np.sqrt(np.prod(shape[:-1]))).astype(np.float32)
         for name, shape in array_shapes(architecture).items()
     }
+    for name in arrays:
+        if name.endswith("variance"):
+            arrays[name] = np.abs(arrays[name])
     return ModelFile(architecture, arrays, RATE, ("vocals", "accompaniment"))
 
 

@@ -33,8 +33,13 @@ def width(audio: Audio, rng: np.random.Generator, low: float, high: float) -> Au
     """Scale the difference of left and right: 0 makes mono, 1 changes nothing; stereo only."""
     if audio.shape[1] != 2:
         return audio.copy()
-    mid = audio.mean(axis=1, keepdims=True)
+    mid: Audio = (audio[:, :1] + audio[:, 1:]) * np.float32(0.5)
     return mid + (audio - mid) * np.float32(rng.uniform(low, high))
+
+
+def mono(audio: Audio) -> Audio:
+    """Put the mean of all channels on each."""
+    return np.repeat(audio.mean(axis=1, keepdims=True), audio.shape[1], axis=1)
 
 
 def flip_polarity(audio: Audio, rng: np.random.Generator) -> Audio:

@@ -29,6 +29,9 @@ class Augmentation:
         Largest difference of left and right that panning makes, in dB.
     width : tuple of float
         Bounds of the stereo width; 1 is the recording's own.
+    mono : float, in [0, 1]
+        Share of mixtures whose two stems are made mono, so that nothing but their sound tells them
+        apart: else a network learns that what is wide, or panned, is the accompaniment.
     low_pass : float, in [0, 1]
         Share of accompaniments, and of vocals, that are low-passed.
     low_pass_hz : tuple of float
@@ -41,9 +44,10 @@ class Augmentation:
         Shares of mixtures without vocals, and without accompaniment.
     """
 
-    gain_db: float = 10.0
-    pan_db: float = 6.0
+    gain_db: float = 7.0
+    pan_db: float = 4.0
     width: tuple[float, float] = (0.5, 1.2)
+    mono: float = 0.5
     low_pass: float = 0.3
     low_pass_hz: tuple[float, float] = (3_000.0, 16_000.0)
     noise: float = 0.1
@@ -220,6 +224,8 @@ class MixGenerator(keras.utils.PyDataset):
             if rng.random() < a.low_pass:
                 audio = augment.low_pass(audio, rng, *a.low_pass_hz, self.sample_rate)
             stems.append(audio)
+        if rng.random() < a.mono:
+            stems = [augment.mono(audio) for audio in stems]
         vocals, accompaniment = stems
         if rng.random() < a.noise:
             accompaniment = augment.white_noise(accompaniment, rng, *a.noise_db)

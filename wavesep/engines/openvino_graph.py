@@ -16,9 +16,16 @@ import openvino
 from numpy.typing import NDArray
 from openvino import Dimension, opset13
 
-from ..models.architecture import layer_context, layer_dilations, network_context, stack_context
+from ..models.architecture import (
+    EPSILON,
+    NORMALISATION,
+    layer_context,
+    layer_dilations,
+    network_context,
+    stack_context,
+)
 from ..models.files import Arrays, ModelFile
-from ..models.filterbank import filter_pairs
+from ..models.filterbank import QUIET, filter_pairs
 
 LONGEST = 1 << 30  # samples in a call; with no bound, shapes overflow while a graph is compiled
 MOST = 1 << 16  # mixtures in a call
@@ -77,7 +84,9 @@ def estimate(mixture: Node, model: ModelFile, remember: Remember | None = None) 
         return opset13.relu(x) if config["activation"] == "relu" else x
 
     if config["filterbank"]:
-        x = analysed = analyse(mixture, model, remember)
+        arrays = normalised(arrays, len(dilations))
+        analysed = analyse(mixture, model, remember)
+        x = loudness(analysed, config)
     else:
         x = transpose(reshape(mixture, [0, -1, config["frame_size"] * config["channels"]]))
     x = activation(convolution(x, arrays, "encoder"))
@@ -105,7 +114,8 @@ def estimate(mixture: Node, model: ModelFile, remember: Remember | None = None) 
     for i in range(len(config["head"])):
         total = opset13.relu(convolution(total, arrays, f"head{i}"))
     if config["filterbank"]:
-        return synthesise(convolution(total, arrays, "mask"), analysed, model, remember)
+        mask = opset13.sigmoid(convolution(total, arrays, "mask"))
+        return synthesise(mask, analysed, model, remember)
     frames = transpose(convolution(total, arrays, "decoder"))
     return reshape(frames, [0, -1, config["channels"] * config["targets"]])
 
@@ -123,6 +133,34 @@ def analyse(mixture: Node, model: ModelFile, remember: Remember | None) -> Node:
         x = remember(x, taps - 1)
     x = convolution(reshape(x, [-1, frame_size, 0]), model.arrays, "analysis")
     return reshape(x, [-1, channels * 2 * filter_pairs(frame_size, taps), 0])
+
+
+def loudness(analysed: Node, config: dict[str, Any]) -> Node:
+    """Return the square root of every pair's magnitude, ``(batch, channels * pairs, frames)``."""
+    channels, pairs = config["channels"], filter_pairs(config["frame_size"], config["filterbank"])
+    x = reshape(analysed, [0, channels, 2, pairs, -1])
+    cosine, sine = opset13.split(x, 2, 2).outputs()
+    power = opset13.add(opset13.multiply(cosine, cosine), opset13.multiply(sine, sine))
+    power = opset13.add(power, opset13.constant(np.float32(QUIET)))
+    return reshape(opset13.sqrt(opset13.sqrt(power)), [0, channels * pairs, -1])
+
+
+def normalised(arrays: Arrays, layer_count: int) -> Arrays:
+    """Return the arrays with every normalisation worked into the convolutions that follow it."""
+    arrays = dict(arrays)
+    heard = {"encoder_norm": ["encoder"], "mask_norm": ["mask"]}
+    heard |= {f"layer{i}_norm": [f"layer{i}_tanh", f"layer{i}_sigmoid"] for i in range(layer_count)}
+    for norm, convolutions in heard.items():
+        gamma, beta, mean, variance = (
+            arrays[f"{norm}/{variable}"].astype(np.float64) for variable in NORMALISATION
+        )
+        scale = gamma / np.sqrt(variance + EPSILON)
+        shift = beta - mean * scale
+        for name in convolutions:
+            kernel = arrays[f"{name}/kernel"].astype(np.float64)  # taps, in, out
+            arrays[f"{name}/bias"] = arrays[f"{name}/bias"] + np.einsum("tio,i->o", kernel, shift)
+            arrays[f"{name}/kernel"] = kernel * scale[:, None]
+    return arrays
 
 
 def synthesise(mask: Node, analysed: Node, model: ModelFile, remember: Remember | None) -> Node:

@@ -16,6 +16,11 @@ CHOICES = {
 }
 
 
+# Variables of a layer that shifts and scales: Keras's names
+NORMALISATION = ("gamma", "beta", "moving_mean", "moving_variance")
+EPSILON = 1e-5  # that is added to its variances
+
+
 def check_architecture(architecture: dict[str, Any]) -> None:
     """Raise ValueError on the first argument of `WaveNet` that is out of its range."""
     for name, value in architecture.items():
@@ -75,7 +80,7 @@ def array_shapes(architecture: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     frame_size, channels = architecture["frame_size"], architecture["channels"]
     taps = architecture["filterbank"]
     pairs = filter_pairs(frame_size, taps)
-    width = channels * (2 * pairs if taps else frame_size)
+    width = channels * (pairs if taps else frame_size)
     kernels = {"encoder": (1, width, filters)}
     layer_count = architecture["stacks"] * architecture["layers_per_stack"]
     for i in range(layer_count):
@@ -95,6 +100,9 @@ def array_shapes(architecture: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     if taps:  # without biases: silence stays silence
         shapes["analysis/kernel"] = (taps, 1, frame_size, 2 * pairs)
         shapes["synthesis/kernel"] = (taps, 1, 2 * pairs, frame_size)
+        normalised = {f"layer{i}_norm": filters for i in range(layer_count)}
+        for name, size in (normalised | {"encoder_norm": width, "mask_norm": widths[-1]}).items():
+            shapes |= {f"{name}/{variable}": (size,) for variable in NORMALISATION}
     return shapes
 
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +72,17 @@ class ModelFile:
         """Describe a network; ``about`` gives the other attributes."""
         architecture = {k: v for k, v in network.config.items() if k != "padding"}
         return cls(architecture=architecture, arrays=network_arrays(network), **about)
+
+    def halved(self) -> ModelFile:
+        """Return the model with its kernels in half precision: half the megabytes.
+
+        It computes as before; the rounding changes its estimates by some -60 dB.
+        """
+        arrays = {
+            name: array.astype(np.float16) if array.ndim > 1 else array
+            for name, array in self.arrays.items()
+        }
+        return replace(self, arrays=arrays)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file whole or not at all.
@@ -240,7 +251,8 @@ def network_arrays(network: WaveNet) -> Arrays:
 
 
 def set_network_arrays(network: keras.Model, arrays: Arrays) -> None:
-    """Set every weight of a network."""
+    """Set every weight of a network, but not what a stream remembers."""
     for layer in network.layers:
-        for variable in layer.trainable_weights:
-            variable.assign(arrays[f"{layer.name}/{variable.name}"])
+        for variable in layer.weights:
+            if (name := f"{layer.name}/{variable.name}") in arrays:
+                variable.assign(arrays[name])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+QUIET = 1e-8  # power that is added to that of a pair of filters: -80 dB of full scale
+
 Kernel = NDArray[np.float32]
 
 

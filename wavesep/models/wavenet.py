@@ -7,21 +7,21 @@ arXiv:1609.03499, section 2.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from .architecture import (
+    EPSILON,
     check_architecture,
     layer_context,
     layer_dilations,
     network_context,
     stack_context,
 )
-from .filterbank import fourier_filterbank
+from .filterbank import QUIET, fourier_filterbank
 
 Remember = Callable[[Any, int, str], Any]  # puts so many past frames of a signal in front of it
 
@@ -34,20 +34,22 @@ def gated_layer(
     kernel_size: int,
     dilation: int,
     activation: str,
+    normalised: bool,
     name: str,
 ) -> tuple[Any, Any]:
     """Apply one dilated layer; both results are shorter than ``x`` by the layer's context.
 
     ::
 
-        x ─┬─ conv, tanh ─────┐
-           ├─ conv, sigmoid ─(×)─┬─ 1×1, activation ─── skip
-           │                     └─ 1×1, activation ─┐
-           └─ crop ─────────────────────────────────(+)── x
+        x ─┬─ (norm) ─┬─ conv, tanh ─────┐
+           │          └─ conv, sigmoid ─(×)─┬─ 1×1, activation ─── skip
+           │                                └─ 1×1, activation ─┐
+           └─ crop ────────────────────────────────────────────(+)── x
     """
     conv = {"kernel_size": kernel_size, "dilation_rate": dilation, "padding": "valid"}
-    tanh = layers.Conv1D(filters, activation="tanh", name=f"{name}_tanh", **conv)(x)
-    gate = layers.Conv1D(filters, activation="sigmoid", name=f"{name}_sigmoid", **conv)(x)
+    given = normalise(x, f"{name}_norm") if normalised else x
+    tanh = layers.Conv1D(filters, activation="tanh", name=f"{name}_tanh", **conv)(given)
+    gate = layers.Conv1D(filters, activation="sigmoid", name=f"{name}_sigmoid", **conv)(given)
     gated = layers.Multiply(name=f"{name}_gated")([tanh, gate])
 
     skip = layers.Conv1D(skip_filters, 1, activation=activation, name=f"{name}_skip")(gated)
@@ -73,12 +75,12 @@ def estimate(
         frames and a name, it returns the signal with so many of its past frames in front. Default:
         the mixture holds its context.
     """
-    frames = folded = layers.Reshape(
-        (-1, config["frame_size"], config["channels"]), name="fold"
-    )(mixture)
+    width = config["frame_size"] * config["channels"]
     if config["filterbank"]:
-        frames = analyse(folded, config, remember)
-    x = layers.Reshape((-1, math.prod(frames.shape[2:])), name="features")(frames)
+        analysed = analyse(mixture, config, remember)
+        x = normalise(loudness(analysed), "encoder_norm")
+    else:
+        x = layers.Reshape((-1, width), name="fold")(mixture)
     x = layers.Conv1D(config["filters"], 1, activation=config["activation"], name="encoder")(x)
     total = None
     for i, dilation in enumerate(layer_dilations(config)):
@@ -92,6 +94,7 @@ def estimate(
             kernel_size=config["kernel_size"],
             dilation=dilation,
             activation=config["activation"],
+            normalised=config["filterbank"] > 0,
             name=f"layer{i}",
         )
         if total is None:
@@ -102,30 +105,35 @@ def estimate(
                 total, left = remember(total, right, f"layer{i}_past_skips"), 0
             total = layers.Cropping1D((left, right), name=f"layer{i}_crop_skips")(total)
             total = layers.Add(name=f"layer{i}_skips")([total, skip])
-    for i, width in enumerate(config["head"]):
-        total = layers.Conv1D(width, 1, activation="relu", name=f"head{i}")(total)
+    for i, size in enumerate(config["head"]):
+        total = layers.Conv1D(size, 1, activation="relu", name=f"head{i}")(total)
     if config["filterbank"]:
-        sound = synthesise(total, frames, config, remember)
-    else:
-        sound = layers.Conv1D(
-            config["frame_size"] * config["channels"] * config["targets"],
-            1,
-            # begins near silence: a loud first guess drives the first steps so far that units die
-            kernel_initializer=keras.initializers.RandomNormal(stddev=1e-3),
-            dtype="float32",  # sound has finer steps than bfloat16, whatever the layers compute in
-            name="decoder",
-        )(total)
+        return synthesise(normalise(total, "mask_norm"), analysed, config, remember)
+    frames = layers.Conv1D(
+        width * config["targets"],
+        1,
+        # begins near silence: a loud first guess drives the first steps so far that units die
+        kernel_initializer=keras.initializers.RandomNormal(stddev=1e-3),
+        dtype="float32",  # sound has finer steps than bfloat16, whatever the layers compute in
+        name="decoder",
+    )(total)
     samples = layers.Reshape(
         (-1, config["channels"] * config["targets"]), dtype="float32", name="unfold"
     )
-    return samples(sound)
+    return samples(frames)
 
 
-def analyse(frames: Any, config: dict[str, Any], remember: Remember | None) -> Any:
-    """Map ``(batch, frames, frame_size, channels)`` to ``(batch, frames, channels, filters)``."""
+def normalise(x: Any, name: str) -> Any:
+    """Shift and scale every channel alike at all times: by what is usual, learned in training."""
+    return layers.BatchNormalization(epsilon=EPSILON, name=name)(x)
+
+
+def analyse(mixture: Any, config: dict[str, Any], remember: Remember | None) -> Any:
+    """Map ``(batch, samples, channels)`` to ``(batch, frames, channels, filters)``."""
     taps = config["filterbank"]
     kernel, _ = fourier_filterbank(config["frame_size"], taps)
-    x = layers.Permute((1, 3, 2), name="frames_first")(frames)
+    fold = layers.Reshape((-1, config["frame_size"], config["channels"]), name="fold")
+    x = layers.Permute((1, 3, 2), name="frames_first")(fold(mixture))
     if remember:
         x = remember(x, taps - 1, "analysis_past")
     return layers.Conv2D(
@@ -137,14 +145,21 @@ def analyse(frames: Any, config: dict[str, Any], remember: Remember | None) -> A
     )(x)
 
 
-def synthesise(
-    head: Any, analysed: Any, config: dict[str, Any], remember: Remember | None
-) -> Any:
+def loudness(analysed: Any) -> Any:
+    """Return the square root of the magnitude of every pair, ``(batch, frames, width)``."""
+    pairs = analysed.shape[3] // 2
+    cosine, sine = analysed[..., :pairs], analysed[..., pairs:]
+    power = ops.square(cosine) + ops.square(sine)
+    width = analysed.shape[2] * pairs
+    return layers.Reshape((-1, width), name="loudness")(ops.sqrt(ops.sqrt(power + QUIET)))
+
+
+def synthesise(head: Any, analysed: Any, config: dict[str, Any], remember: Remember | None) -> Any:
     """Weigh what the filters gave, every pair alike, and map it back to frames of samples."""
     taps, channels, targets = config["filterbank"], config["channels"], config["targets"]
     _, kernel = fourier_filterbank(config["frame_size"], taps)
     pairs = kernel.shape[1] // 2
-    mask = layers.Conv1D(targets * channels * pairs, 1, name="mask")(head)
+    mask = layers.Conv1D(targets * channels * pairs, 1, activation="sigmoid", name="mask")(head)
     mask = layers.Reshape((-1, targets * channels, pairs), name="mask_frames")(mask)
     mask = layers.Concatenate(name="mask_pairs")([mask, mask])
 
@@ -165,7 +180,8 @@ def synthesise(
         dtype="float32",
         name="synthesis",
     )(x)
-    return layers.Permute((1, 3, 2), dtype="float32", name="samples_first")(x)
+    x = layers.Permute((1, 3, 2), dtype="float32", name="samples_first")(x)
+    return layers.Reshape((-1, channels * targets), dtype="float32", name="unfold")(x)
 
 
 @keras.saving.register_keras_serializable(package="wavesep")

@@ -124,6 +124,8 @@ def describe(
     settings = network.config | {name: getattr(mixes, name) for name in names}
     settings |= {"epochs": epochs, "learning_rate": learning_rate}
     settings |= {"augmentation": asdict(mixes.augmentation)}
+    settings |= {"precision": network.dtype_policy.name}
+    settings |= {"frozen": [layer.name for layer in network.layers if not layer.trainable]}
     plain: dict[str, Any] = json.loads(json.dumps(settings))  # as a checkpoint gives it back
     return plain
 
@@ -167,7 +169,8 @@ class Watch(keras.callbacks.Callback):
         scores = self.validation.score(estimates)
         self.progress.scores.append(scores.si_sdr)
         if self.progress.best_epoch == epoch:
-            ModelFile.from_network(self.model, **self.about).save(self.run / BEST)
+            model = ModelFile.from_network(self.model, **self.about)
+            model.halved().save(self.run / BEST)
         save_checkpoint(self.run / CHECKPOINT, self.model, self.progress)
 
         audio = len(self.mixes) * self.mixes.batch_size * self.mixes.samples
