@@ -80,7 +80,7 @@ if not rows:
 width = max(len(name) for name, *_ in rows)
 print(f"{'':{width}}  mixture  estimate  ratio mask    gain   of mask    NSDR   (dB)")
 line = "{:{}}  {:7.2f}  {:8.2f}  {:10.2f}  {:6.2f}  {:8.2f}  {:6.2f}"
-for name, _, before, gain, oracle_gain, nsdr in rows:
+for name, _length, before, gain, oracle_gain, nsdr in rows:
     print(line.format(
         name, width, before, before + gain, before + oracle_gain, gain, oracle_gain, nsdr
     ))  # fmt: skip
