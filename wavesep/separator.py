@@ -22,9 +22,10 @@ from .models.architecture import network_context
 from .models.files import read_model_file
 from .stream import Form, Pipeline, Stems, Stream
 
-# Of a chunk, by default: at least so many frames, to keep all cores busy, and so many times its
-# context, of which about half is computed twice. Longer ones leave the cache: measured slower.
-CHUNK_FRAMES, CHUNK_SAMPLES = 8192, 2**18  # whichever is shorter, but for the context
+# Of a chunk, by default: so many frames, to keep all cores busy, or so many samples, whichever is
+# shorter, but at least so many times its context, of which about half is computed twice. Longer
+# ones leave the cache: measured slower.
+CHUNK_FRAMES, CHUNK_SAMPLES = 8192, 2**18
 CHUNK_CONTEXTS = 5
 MOST_CHANNELS = 64  # more are taken for samples on the wrong axis
 

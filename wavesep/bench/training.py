@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # Keras is for the process that measures, not for the one tha
     from ..data import MixGenerator
     from ..models.wavenet import WaveNet
 
-SNIPPET = 4 * RATE  # samples; as in examples/train_wavenet.py
+SNIPPET = 4 * RATE  # samples
 BATCH_SIZE = 4
 CLIPS = 6  # of each kind, to draw snippets from
 CLIP_SECONDS = 30

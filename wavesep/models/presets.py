@@ -30,7 +30,7 @@ FOLDED = POST | {
 }
 
 # A learned filterbank in front of the layers and behind them: they see 1.6 s, frequency by
-# frequency, in frames of 17 ms, and weigh it. 7.3 million parameters, two thirds of them filters.
+# frequency, in frames of 17 ms, and weigh it. 7.4 million parameters, two thirds of them filters.
 # One channel, so that what is panned or wide says nothing: left and right are separated apart.
 FILTERBANK = FOLDED | {
     "filters": 160,
