@@ -30,7 +30,7 @@ ARCHITECTURES: list[dict[str, Any]] = [
     PRESETS["folded"],
     PRESETS["folded_small"],
     PRESETS["filterbank"],
-    SMALL | {"layers_per_stack": 2, "frame_size": 5, "filterbank": 3, "targets": 2, "channels": 3},
+    SMALL | {"layers_per_stack": 2, "frame_size": 6, "filterbank": 3, "targets": 2, "channels": 3},
     SMALL | {"layers_per_stack": 1, "stacks": 1},
     SMALL | {"kernel_size": 3, "layers_per_stack": 3, "channels": 1, "targets": 3},
     SMALL | {"layers_per_stack": 3, "frame_size": 5, "head": (4, 3), "dilation_base": 3},

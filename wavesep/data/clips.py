@@ -69,7 +69,13 @@ class Clips:
         return len(self.names)
 
     def read(
-        self, index: int, start: float, samples: int, sample_rate: int, channels: int
+        self,
+        index: int,
+        start: float,
+        samples: int,
+        sample_rate: int,
+        channels: int,
+        speed: float = 1.0,
     ) -> Audio:
         """Read a snippet of one clip, at any rate and number of channels.
 
@@ -85,6 +91,8 @@ class Clips:
             In Hz.
         channels : int
             Mono is copied to all; any other number of channels is averaged to mono first.
+        speed : float
+            Play the clip so many times as fast, and higher by as much.
 
         Returns
         -------
@@ -97,14 +105,15 @@ class Clips:
         """
         info = self._infos[index]
         first = round(start * info.sample_rate)
-        # one sample more than needed, since the resampler rounds the length
-        last = first + int(np.ceil(samples * info.sample_rate / sample_rate)) + 1
+        rate = info.sample_rate * speed
+        # a sample more than needed, since the resampler rounds the length
+        last = first + int(np.ceil((samples + 1) * rate / sample_rate))
         part = np.zeros((last - first, info.channels), np.float32)
         begin, end = max(first, 0), min(last, info.samples)
         if begin < end:
             part[begin - first : end - first] = self._part(index, begin, end)
-        if info.sample_rate != sample_rate:
-            part = soxr.resample(part, info.sample_rate, sample_rate)
+        if rate != sample_rate:
+            part = soxr.resample(part, rate, sample_rate)
         return to_channels(part[:samples], channels)
 
     def _part(self, index: int, begin: int, end: int) -> Audio:

@@ -23,6 +23,9 @@ class Augmentation:
 
     Attributes
     ----------
+    speed : tuple of float
+        Bounds of how many times as fast, and higher by as much, vocals and accompaniment each are
+        played; uniform on a log scale. The two of one song are played alike.
     gain_db : float
         Vocals and accompaniment each get a gain between minus and plus this, in dB.
     pan_db : float
@@ -44,6 +47,7 @@ class Augmentation:
         Shares of mixtures without vocals, and without accompaniment.
     """
 
+    speed: tuple[float, float] = (0.8, 1.25)
     gain_db: float = 7.0
     pan_db: float = 4.0
     width: tuple[float, float] = (0.5, 1.2)
@@ -188,24 +192,29 @@ class MixGenerator(keras.utils.PyDataset):
     def _aligned(self, rng: np.random.Generator) -> tuple[Audio, Audio]:
         weights = self._pair_weights / self._pair_weights.sum()
         i, j = self.pairs[rng.choice(len(self.pairs), p=weights)]
-        start = self._start(float(self.vocals.seconds[i]), rng)
-        return self._read(self.vocals, i, start), self._read(self.accompaniment, j, start)
+        start, speed = self._place(float(self.vocals.seconds[i]), rng)
+        return (
+            self._read(self.vocals, i, start, speed),
+            self._read(self.accompaniment, j, start, speed),
+        )
 
     def _unrelated(self, rng: np.random.Generator) -> tuple[Audio, Audio]:
         return self._snippet(self.vocals, rng), self._snippet(self.accompaniment, rng)
 
     def _snippet(self, clips: Clips, rng: np.random.Generator) -> Audio:
         index = clips.draw(rng)
-        return self._read(clips, index, self._start(float(clips.seconds[index]), rng))
+        return self._read(clips, index, *self._place(float(clips.seconds[index]), rng))
 
-    def _start(self, seconds: float, rng: np.random.Generator) -> float:
-        """Draw where a snippet begins; one that is longer than its clip holds all of it."""
-        room = seconds - (self.left_context + self.samples + self.right_context) / self.sample_rate
-        return float(rng.uniform(min(room, 0.0), max(room, 0.0)))
-
-    def _read(self, clips: Clips, index: int, start: float) -> Audio:
+    def _place(self, seconds: float, rng: np.random.Generator) -> tuple[float, float]:
+        """Draw where a snippet begins and its speed; one longer than its clip holds all of it."""
+        speed = float(np.exp(rng.uniform(*np.log(self.augmentation.speed))))
         samples = self.left_context + self.samples + self.right_context
-        return clips.read(index, start, samples, self.sample_rate, self.channels)
+        room = seconds - samples * speed / self.sample_rate
+        return float(rng.uniform(min(room, 0.0), max(room, 0.0))), speed
+
+    def _read(self, clips: Clips, index: int, start: float, speed: float) -> Audio:
+        samples = self.left_context + self.samples + self.right_context
+        return clips.read(index, start, samples, self.sample_rate, self.channels, speed)
 
     def _augment(
         self, vocals: Audio, accompaniment: Audio, rng: np.random.Generator, *, aligned: bool

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from openvino import Dimension, opset13
 
 from ..models.architecture import (
+    CELL_TAPS,
     EPSILON,
     NORMALISATION,
     layer_context,
@@ -25,7 +26,7 @@ from ..models.architecture import (
     stack_context,
 )
 from ..models.files import Arrays, ModelFile
-from ..models.filterbank import QUIET, filter_pairs
+from ..models.filterbank import HINTS, QUIET, band_count, band_signs, cell_count, cell_width
 
 LONGEST = 1 << 30  # samples in a call; with no bound, shapes overflow while a graph is compiled
 MOST = 1 << 16  # mixtures in a call
@@ -61,14 +62,14 @@ def step_graph(model: ModelFile, groups: int, frames: int) -> openvino.Model:
 
     def remember(x: Node, past: int) -> Node:
         info = openvino.op.util.VariableInfo()
-        shape = [x.shape[0], x.shape[1], past]
+        shape = [*x.shape[:2], past, *x.shape[3:]]
         info.data_shape = openvino.PartialShape(shape)
         info.data_type = openvino.Type.f32
         info.variable_id = f"past{len(sinks)}"
         variable = openvino.op.util.Variable(info)
         zeros = opset13.constant(np.zeros(shape, np.float32))
         seen = opset13.concat([opset13.read_value(zeros, variable), x], 2)
-        sinks.append(opset13.assign(cut(seen, frames, END), variable))
+        sinks.append(opset13.assign(cut(seen, -past, END), variable))
         return seen
 
     result = opset13.result(estimate(mixture, model, remember))
@@ -78,28 +79,39 @@ def step_graph(model: ModelFile, groups: int, frames: int) -> openvino.Model:
 def estimate(mixture: Node, model: ModelFile, remember: Remember | None = None) -> Node:
     """Apply the whole network; see `wavesep.models.wavenet.estimate`."""
     config, arrays = model.architecture, model.arrays
-    dilations = layer_dilations(config)
-
-    def activation(x: Node) -> Node:
-        return opset13.relu(x) if config["activation"] == "relu" else x
-
     if config["filterbank"]:
-        arrays = normalised(arrays, len(dilations))
-        analysed = analyse(mixture, model, remember)
-        x = loudness(analysed, config)
-    else:
-        x = transpose(reshape(mixture, [0, -1, config["frame_size"] * config["channels"]]))
-    x = activation(convolution(x, arrays, "encoder"))
+        return weigh(mixture, config, normalised(arrays, config), remember)
+    x = transpose(reshape(mixture, [0, -1, config["frame_size"] * config["channels"]]))
+    frames = transpose(convolution(whole_layers(x, config, arrays, remember), arrays, "decoder"))
+    return reshape(frames, [0, -1, config["channels"] * config["targets"]])
+
+
+def whole_layers(
+    x: Node, config: dict[str, Any], arrays: Arrays, remember: Remember | None
+) -> Node:
+    """Map frames to what all layers and the head hear; see `wavesep.models.wavenet`."""
+    x = activation(convolution(x, arrays, "encoder"), config)
+    total = gated_layers(x, config, arrays, remember, "layer")
+    for i in range(len(config["head"])):
+        total = opset13.relu(convolution(total, arrays, f"head{i}"))
+    return total
+
+
+def gated_layers(
+    x: Node, config: dict[str, Any], arrays: Arrays, remember: Remember | None, name: str
+) -> Node:
+    """Apply all dilated layers; see `wavesep.models.layers.gated_layers`."""
     total = None
+    dilations = layer_dilations(config)
     for i, dilation in enumerate(dilations):
         left, right = layer_context(config["kernel_size"], dilation)
         if remember:
             x = remember(x, left + right)
-        tanh = opset13.tanh(convolution(x, arrays, f"layer{i}_tanh", dilation))
-        gate = opset13.sigmoid(convolution(x, arrays, f"layer{i}_sigmoid", dilation))
+        tanh = opset13.tanh(convolution(x, arrays, f"{name}{i}_tanh", dilation))
+        gate = opset13.sigmoid(convolution(x, arrays, f"{name}{i}_sigmoid", dilation))
         gated = opset13.multiply(tanh, gate)
 
-        skip = activation(convolution(gated, arrays, f"layer{i}_skip"))
+        skip = activation(convolution(gated, arrays, f"{name}{i}_skip"), config)
         if total is not None:  # the skips so far stand for earlier and later frames, too
             start = left
             if remember:
@@ -109,88 +121,168 @@ def estimate(mixture: Node, model: ModelFile, remember: Remember | None = None) 
             skip = opset13.add(cut(total, start, -right), skip)
         total = skip
         if i + 1 < len(dilations):  # nothing listens to the last residual
-            residual = activation(convolution(gated, arrays, f"layer{i}_residual"))
+            residual = activation(convolution(gated, arrays, f"{name}{i}_residual"), config)
             x = opset13.add(cut(x, left, -right), residual)
-    for i in range(len(config["head"])):
-        total = opset13.relu(convolution(total, arrays, f"head{i}"))
-    if config["filterbank"]:
-        mask = opset13.sigmoid(convolution(total, arrays, "mask"))
-        return synthesise(mask, analysed, model, remember)
-    frames = transpose(convolution(total, arrays, "decoder"))
-    return reshape(frames, [0, -1, config["channels"] * config["targets"]])
+    return total
 
 
-def analyse(mixture: Node, model: ModelFile, remember: Remember | None) -> Node:
-    """Return what the filters make of a mixture, ``(batch, channels * filters, frames)``."""
-    frame_size, channels, taps = (
-        model.architecture[name] for name in ("frame_size", "channels", "filterbank")
-    )
-    x = reshape(mixture, [0, -1, frame_size * channels])
-    x = reshape(transpose(x), [0, frame_size, channels, -1])
+def activation(x: Node, config: dict[str, Any]) -> Node:
+    """Apply the activation of the encoder and of the 1x1 convolutions in a layer."""
+    return opset13.relu(x) if config["activation"] == "relu" else x
+
+
+def weigh(
+    mixture: Node, config: dict[str, Any], arrays: Arrays, remember: Remember | None
+) -> Node:
+    """Apply a network with a filterbank; see `wavesep.models.wavenet.weigh`."""
+    left, right = stack_context(config)
+    count = cell_count(config["filterbank"])
+
+    def later(x: Node, times: int) -> Node:
+        if remember:
+            return cut(remember(x, times * right), 0, -times * right)
+        return cut(x, times * left, -times * right)
+
+    analysed = analyse(mixture, config, arrays, remember)
+    x = cells(analysed, config)
+    width = config["channels"] * cell_width(config["frame_size"], config["filterbank"])
+    scale, shift = scale_and_shift(arrays, "spectrum_norm")
+    x = affine(x, *(a.reshape(1, count, 1, width).transpose(0, 3, 2, 1) for a in (scale, shift)))
+
+    whole = reshape(transpose(x, [0, 3, 1, 2]), [0, count * width, -1])
+    whole = whole_layers(whole, config, arrays, remember)
+    scale, shift = scale_and_shift(arrays, "hints_norm")
+    whole = opset13.relu(affine(whole, scale.reshape(1, -1, 1), shift.reshape(1, -1, 1)))
+    hints = reshape(convolution(whole, arrays, "hints"), [0, count, HINTS, -1])
+    x = opset13.concat([later(x, 1), transpose(hints, [0, 2, 3, 1])], 1)
+
+    x = activation(convolution(x, arrays, "cell_encoder"), config)
+    x = gated_layers(x, config, arrays, remember, "cell_layer")
+    scale, shift = scale_and_shift(arrays, "mask_norm")
+    x = opset13.relu(affine(x, scale.reshape(1, -1, 1, 1), shift.reshape(1, -1, 1, 1)))
+    mask = opset13.sigmoid(convolution(x, arrays, "mask"))
+    analysed = reshape(analysed, [-1, count * width * 2, 0])
+    return synthesise(mask, later(analysed, 2), config, arrays, remember)
+
+
+def analyse(
+    mixture: Node, config: dict[str, Any], arrays: Arrays, remember: Remember | None
+) -> Node:
+    """Return what the filters make of a mixture, ``(..., real and imaginary parts, frames)``.
+
+    The first axis is that of mixtures, channels and bands together.
+    """
+    step, channels = config["filterbank"], config["channels"]
+    steps, bands = config["frame_size"] // step, band_count(step)
+    x = reshape(mixture, [0, -1, step * channels])
+    x = reshape(transpose(x), [0, step, channels, -1])
     x = transpose(x, [0, 2, 1, 3])
-    x = reshape(x, [0, channels * frame_size, -1])
+    x = reshape(x, [0, channels * step, -1])
     if remember:
-        x = remember(x, taps - 1)
-    x = convolution(reshape(x, [-1, frame_size, 0]), model.arrays, "analysis")
-    return reshape(x, [-1, channels * 2 * filter_pairs(frame_size, taps), 0])
+        x = remember(x, steps)
+    x = convolution(reshape(x, [-1, step, 0]), arrays, "analysis_bands")
+    x = reshape(cut(x, 0, 1 - steps), [0, 2, bands, -1, steps])
+    x = transpose(x, [0, 2, 4, 1, 3])
+    x = opset13.multiply(x, opset13.constant(band_signs(step, steps)[..., None]))
+    x = reshape(x, [0, bands * steps * 2, -1])
+    x = reshape(x, [-1, channels * bands * steps * 2, 0])
+    if remember:
+        x = remember(x, 1)
+    return convolution(reshape(x, [-1, steps * 2, 0]), arrays, "analysis_sub_bands")
 
 
-def loudness(analysed: Node, config: dict[str, Any]) -> Node:
-    """Return the square root of every pair's magnitude, ``(batch, channels * pairs, frames)``."""
-    channels, pairs = config["channels"], filter_pairs(config["frame_size"], config["filterbank"])
-    x = reshape(analysed, [0, channels, 2, pairs, -1])
-    cosine, sine = opset13.split(x, 2, 2).outputs()
-    power = opset13.add(opset13.multiply(cosine, cosine), opset13.multiply(sine, sine))
+def cells(analysed: Node, config: dict[str, Any]) -> Node:
+    """Return square roots of magnitudes, ``(batch, channels * sub-bands, frames, cells)``."""
+    step, twice = config["filterbank"], 2 * config["channels"]
+    count, sub_bands = cell_count(step), 2 * config["frame_size"] // step
+    real, imaginary = opset13.split(analysed, 1, 2).outputs()
+    power = opset13.add(opset13.multiply(real, real), opset13.multiply(imaginary, imaginary))
     power = opset13.add(power, opset13.constant(np.float32(QUIET)))
-    return reshape(opset13.sqrt(opset13.sqrt(power)), [0, channels * pairs, -1])
+    x = reshape(opset13.sqrt(opset13.sqrt(power)), [-1, twice * count * sub_bands, 0])
+    x = transpose(reshape(x, [0, twice, count, sub_bands, -1]), [0, 1, 3, 4, 2])
+    return reshape(x, [0, twice * sub_bands, -1, count])
 
 
-def normalised(arrays: Arrays, layer_count: int) -> Arrays:
-    """Return the arrays with every normalisation worked into the convolutions that follow it."""
+def normalised(arrays: Arrays, config: dict[str, Any]) -> Arrays:
+    """Return the arrays with the layers' normalisations worked into their convolutions."""
     arrays = dict(arrays)
-    heard = {"encoder_norm": ["encoder"], "mask_norm": ["mask"]}
-    heard |= {f"layer{i}_norm": [f"layer{i}_tanh", f"layer{i}_sigmoid"] for i in range(layer_count)}
-    for norm, convolutions in heard.items():
-        gamma, beta, mean, variance = (
-            arrays[f"{norm}/{variable}"].astype(np.float64) for variable in NORMALISATION
-        )
-        scale = gamma / np.sqrt(variance + EPSILON)
-        shift = beta - mean * scale
-        for name in convolutions:
-            kernel = arrays[f"{name}/kernel"].astype(np.float64)  # taps, in, out
-            arrays[f"{name}/bias"] = arrays[f"{name}/bias"] + np.einsum("tio,i->o", kernel, shift)
-            arrays[f"{name}/kernel"] = kernel * scale[:, None]
+    for i in range(len(layer_dilations(config))):
+        for layer in (f"layer{i}", f"cell_layer{i}"):
+            scale, shift = scale_and_shift(arrays, f"{layer}_norm")
+            for name in (f"{layer}_tanh", f"{layer}_sigmoid"):
+                kernel = arrays[f"{name}/kernel"].astype(np.float64)  # taps, (cells), in, out
+                inside = shift @ kernel.reshape(-1, *kernel.shape[-2:]).sum(axis=0)
+                arrays[f"{name}/bias"] = arrays[f"{name}/bias"] + inside
+                arrays[f"{name}/kernel"] = kernel * scale[:, None]
     return arrays
 
 
-def synthesise(mask: Node, analysed: Node, model: ModelFile, remember: Remember | None) -> Node:
-    """Weigh what the filters gave and return samples, ``(batch, samples, channels * targets)``."""
-    config = model.architecture
-    frame_size, channels, targets = (config[n] for n in ("frame_size", "channels", "targets"))
-    pairs = filter_pairs(frame_size, config["filterbank"])
-    left, right = stack_context(config)
+def scale_and_shift(arrays: Arrays, norm: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return what a normalisation multiplies by, and then adds."""
+    gamma, beta, mean, variance = (
+        arrays[f"{norm}/{variable}"].astype(np.float64) for variable in NORMALISATION
+    )
+    scale = gamma / np.sqrt(variance + EPSILON)
+    return scale, beta - mean * scale
+
+
+def affine(x: Node, scale: NDArray[Any], shift: NDArray[Any]) -> Node:
+    """Multiply, then add."""
+    scaled = opset13.multiply(x, opset13.constant(scale.astype(np.float32)))
+    return opset13.add(scaled, opset13.constant(shift.astype(np.float32)))
+
+
+def synthesise(
+    mask: Node,
+    analysed: Node,
+    config: dict[str, Any],
+    arrays: Arrays,
+    remember: Remember | None,
+) -> Node:
+    """Weigh every sub-band and return samples, ``(batch, samples, channels * targets)``."""
+    step, channels, targets = (config[n] for n in ("filterbank", "channels", "targets"))
+    steps, bands, outputs = config["frame_size"] // step, band_count(step), channels * targets
+    mask = reshape(mask, [0, outputs * 2, 2 * steps, -1, cell_count(step)])
+    mask = transpose(mask, [0, 1, 4, 2, 3])
+    mask = reshape(mask, [0, outputs * bands * 2 * steps, -1])
+    mask = reshape(mask, [0, targets, channels * bands, 1, 2 * steps, -1])
+    analysed = reshape(analysed, [0, 1, channels * bands, 2, 2 * steps, -1])
+    x = reshape(opset13.multiply(mask, analysed), [0, outputs * bands * 4 * steps, -1])
     if remember:
-        analysed, left = remember(analysed, right), 0
-    analysed = reshape(cut(analysed, left, -right), [0, 1, channels, 2, pairs, -1])
-    mask = reshape(mask, [0, targets, channels, 1, pairs, -1])
-    x = reshape(opset13.multiply(mask, analysed), [0, targets * channels * 2 * pairs, -1])
+        x = remember(x, 1)
+    x = convolution(reshape(x, [-1, 4 * steps, 0]), arrays, "synthesis_sub_bands")
+    x = reshape(x, [-1, outputs * bands * steps * 2, 0])
+    x = reshape(x, [0, outputs, bands, steps, 2, -1])
+    x = opset13.multiply(x, opset13.constant(band_signs(step, steps)[..., None]))
+    x = transpose(x, [0, 1, 4, 2, 5, 3])
+    x = reshape(x, [0, outputs * 2 * bands, -1])
     if remember:
-        x = remember(x, config["filterbank"] - 1)
-    x = convolution(reshape(x, [-1, 2 * pairs, 0]), model.arrays, "synthesis")
-    x = transpose(reshape(x, [-1, targets * channels * frame_size, 0]))
-    x = reshape(x, [0, -1, targets * channels, frame_size])
-    return reshape(transpose(x, [0, 1, 3, 2]), [0, -1, targets * channels])
+        x = remember(x, steps)
+    x = reshape(cut(x, steps - 1, 0), [-1, 2 * bands, 0])
+    x = convolution(x, arrays, "synthesis_bands")
+    x = transpose(reshape(x, [-1, outputs * step, 0]))
+    x = reshape(x, [0, -1, outputs, step])
+    return reshape(transpose(x, [0, 1, 3, 2]), [0, -1, outputs])
 
 
 def convolution(x: Node, arrays: Arrays, name: str, dilation: int = 1) -> Node:
-    """Apply an unpadded convolution of Keras's to ``(batch, channels, frames)``."""
+    """Apply a convolution of Keras's to ``(batch, channels, frames)`` or ``(..., cells)``.
+
+    It is padded along the cells alone, so that there are as many as before.
+    """
     kernel: NDArray[Any] = arrays[f"{name}/kernel"]
-    kernel = kernel.reshape(kernel.shape[0], *kernel.shape[-2:]).transpose(2, 1, 0)
+    if x.get_output_partial_shape(0).rank.get_length() == 3:
+        kernel = kernel.reshape(kernel.shape[0], *kernel.shape[-2:]).transpose(2, 1, 0)
+        options = [1], [0], [0], [dilation]
+    else:
+        kernel = kernel.transpose(3, 2, 0, 1)
+        pads = [0, CELL_TAPS // 2 if kernel.shape[3] > 1 else 0]
+        options = [1, 1], pads, pads, [dilation, 1]
     weights = opset13.constant(np.ascontiguousarray(kernel, np.float32))
-    x = opset13.convolution(x, weights, [1], [0], [0], [dilation])
+    x = opset13.convolution(x, weights, *options)
     if f"{name}/bias" not in arrays:
         return x
-    bias = arrays[f"{name}/bias"].astype(np.float32).reshape(1, -1, 1)
+    bias = arrays[f"{name}/bias"].astype(np.float32).reshape(1, -1, *[1] * len(options[0]))
     return opset13.add(x, opset13.constant(bias))
 
 

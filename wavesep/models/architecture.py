@@ -6,19 +6,21 @@ import math
 from itertools import pairwise
 from typing import Any
 
-from .filterbank import filter_pairs
+from .filterbank import HINTS, band_count, cell_count, cell_width
 
 CHOICES = {
-    "filterbank": (0, 2, 3, 4),
     "kernel_size": (2, 3),
     "activation": ("relu", "linear"),
     "padding": ("same", "valid"),
 }
 
+CELL_TAPS = 3  # of the layers that go from cell to cell
 
 # Variables of a layer that shifts and scales: Keras's names
 NORMALISATION = ("gamma", "beta", "moving_mean", "moving_variance")
-EPSILON = 1e-5  # that is added to its variances
+# That is added to its variances, and far above their rounding errors: Keras takes them as the
+# difference of two means, which for a signal that stands still can come out negative.
+EPSILON = 1e-3
 
 
 def check_architecture(architecture: dict[str, Any]) -> None:
@@ -27,8 +29,14 @@ def check_architecture(architecture: dict[str, Any]) -> None:
         if name in CHOICES:
             if value not in CHOICES[name]:
                 raise ValueError(f"{name} must be one of {CHOICES[name]}. Received: {value!r}")
-        elif isinstance(value, int) and value < 1:
+        elif isinstance(value, int) and value < 1 and name != "filterbank":
             raise ValueError(f"{name} must be 1 or more. Received: {name}={value}")
+    step = architecture["filterbank"]
+    if step < 0 or (step and architecture["frame_size"] % step):
+        raise ValueError(
+            f"filterbank must be 0 or divide frame_size={architecture['frame_size']}. "
+            f"Received: filterbank={step}"
+        )
 
 
 def layer_context(kernel_size: int, dilation: int) -> tuple[int, int]:
@@ -66,53 +74,89 @@ def network_context(architecture: dict[str, Any]) -> tuple[int, int]:
     -------
     left_context, right_context : int
     """
-    overlap = max(architecture["filterbank"] - 1, 0)  # frames of a filter beside its own one
-    left, right = (architecture["frame_size"] * (n + overlap) for n in stack_context(architecture))
-    return left, right
+    left, right = stack_context(architecture)
+    if architecture["filterbank"]:
+        # layers twice: over the whole spectrum, from cell to cell; a frame for each level of filters
+        left, right = 2 * left + 2, 2 * right + 2
+    return left * architecture["frame_size"], right * architecture["frame_size"]
 
 
 def array_shapes(architecture: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     """Return the shape of every weight by "layer/variable".
 
-    Kernels are ``(taps, in, out)``, those of the filterbank ``(taps, 1, in, out)``.
+    Kernels are ``(taps, in, out)``, or ``(taps, cells, in, out)``.
     """
-    filters, skip_filters = architecture["filters"], architecture["skip_filters"]
     frame_size, channels = architecture["frame_size"], architecture["channels"]
-    taps = architecture["filterbank"]
-    pairs = filter_pairs(frame_size, taps)
-    width = channels * (pairs if taps else frame_size)
-    kernels = {"encoder": (1, width, filters)}
-    layer_count = architecture["stacks"] * architecture["layers_per_stack"]
-    for i in range(layer_count):
-        dilated = (architecture["kernel_size"], filters, filters)
-        kernels |= {f"layer{i}_tanh": dilated, f"layer{i}_sigmoid": dilated}
-        kernels[f"layer{i}_skip"] = (1, filters, skip_filters)
-        if i + 1 < layer_count:  # nothing listens to the last residual
-            kernels[f"layer{i}_residual"] = (1, filters, filters)
-    widths = [skip_filters, *architecture["head"]]
+    step, filters = architecture["filterbank"], architecture["filters"]
+    cell_filters = architecture["cell_filters"]
+    in_cell = channels * cell_width(frame_size, step) if step else 0
+    width = in_cell * cell_count(step) if step else channels * frame_size
+    widths = [architecture["skip_filters"], *architecture["head"]]
+
+    kernels: dict[str, tuple[int, ...]] = {"encoder": (1, width, filters)}
+    kernels |= layer_kernels(architecture, "layer", (), filters, widths[0])
     for i, (before, after) in enumerate(pairwise(widths)):
         kernels[f"head{i}"] = (1, before, after)
-    last = ("mask", channels * pairs) if taps else ("decoder", channels * frame_size)
-    kernels[last[0]] = (1, widths[-1], last[1] * architecture["targets"])
+    if step:
+        kernels["hints"] = (1, widths[-1], cell_count(step) * HINTS)
+        kernels["cell_encoder"] = (1, 1, in_cell + HINTS, cell_filters)
+        kernels |= layer_kernels(
+            architecture, "cell_layer", (CELL_TAPS,), cell_filters, cell_filters
+        )
+        kernels["mask"] = (1, 1, cell_filters, in_cell * architecture["targets"])
+    else:
+        kernels["decoder"] = (1, widths[-1], width * architecture["targets"])
     shapes: dict[str, tuple[int, ...]] = {}
     for name, kernel in kernels.items():
-        shapes |= {f"{name}/kernel": kernel, f"{name}/bias": kernel[2:]}
-    if taps:  # without biases: silence stays silence
-        shapes["analysis/kernel"] = (taps, 1, frame_size, 2 * pairs)
-        shapes["synthesis/kernel"] = (taps, 1, 2 * pairs, frame_size)
-        normalised = {f"layer{i}_norm": filters for i in range(layer_count)}
-        for name, size in (normalised | {"encoder_norm": width, "mask_norm": widths[-1]}).items():
+        shapes |= {f"{name}/kernel": kernel, f"{name}/bias": kernel[-1:]}
+    if step:
+        band, sub_band = 2 * band_count(step), 2 * frame_size // step
+        shapes["analysis_bands/kernel"] = (2, 1, step, band)
+        shapes["analysis_sub_bands/kernel"] = (2, 1, sub_band, 2 * sub_band)
+        shapes["synthesis_sub_bands/kernel"] = (2, 1, 2 * sub_band, sub_band)
+        shapes["synthesis_bands/kernel"] = (2, 1, band, step)
+        normalised = {"spectrum_norm": width, "hints_norm": widths[-1], "mask_norm": cell_filters}
+        for i in range(len(layer_dilations(architecture))):
+            normalised |= {f"layer{i}_norm": filters, f"cell_layer{i}_norm": cell_filters}
+        for name, size in normalised.items():
             shapes |= {f"{name}/{variable}": (size,) for variable in NORMALISATION}
     return shapes
 
 
+def layer_kernels(
+    architecture: dict[str, Any], name: str, cells: tuple[int, ...], filters: int, skip_filters: int
+) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the kernels of all dilated layers, which span so many cells."""
+    kernels: dict[str, tuple[int, ...]] = {}
+    dilated = (architecture["kernel_size"], *cells, filters, filters)
+    pointwise = (1, *(1 for _ in cells), filters)
+    count = len(layer_dilations(architecture))
+    for i in range(count):
+        kernels |= {f"{name}{i}_tanh": dilated, f"{name}{i}_sigmoid": dilated}
+        kernels[f"{name}{i}_skip"] = (*pointwise, skip_filters)
+        if i + 1 < count:  # nothing listens to the last residual
+            kernels[f"{name}{i}_residual"] = (*pointwise, filters)
+    return kernels
+
+
 def operations(architecture: dict[str, Any]) -> float:
     """Return the multiplications and additions of all convolutions per sample of audio."""
-    shapes = array_shapes(architecture)
-    # the filterbank's kernels run once for every channel
-    times = {
-        "analysis/kernel": architecture["channels"],
-        "synthesis/kernel": architecture["channels"] * architecture["targets"],
-    }
-    products = sum(math.prod(s) * times.get(n, 1) for n, s in shapes.items() if len(s) > 1)
-    return 2 * products / architecture["frame_size"]
+    step, frame_size = architecture["filterbank"], architecture["frame_size"]
+    outputs = architecture["channels"] * architecture["targets"]
+    times = {}  # a frame, by the beginning of the layer's name, where it is not once
+    if step:
+        steps, bands = frame_size // step, band_count(step)
+        times = {
+            "analysis_bands": steps * architecture["channels"],
+            "analysis_sub_bands": bands * architecture["channels"],
+            "synthesis_bands": steps * outputs,
+            "synthesis_sub_bands": bands * outputs,
+            "cell_": cell_count(step),
+            "mask": cell_count(step),
+        }
+    products = 0
+    for name, shape in array_shapes(architecture).items():
+        if name.endswith("/kernel"):
+            runs = [n for start, n in times.items() if name.startswith(start)]
+            products += math.prod(shape) * (runs[0] if runs else 1)
+    return 2 * products / frame_size

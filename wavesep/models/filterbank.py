@@ -1,51 +1,111 @@
-"""The Fourier filterbank that a network's first and last convolution begin as. No Keras."""
+"""The Fourier filters that a network's filterbank begins as. No Keras.
+
+Filters of 93 ms that are learned weight by weight would be the most of a network. Two levels of
+short ones are not: the first take a sound apart into a hundred bands, the second, the same for all,
+each band into sub-bands. A band and a sub-band are two signals, a real and an imaginary part.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-QUIET = 1e-8  # power that is added to that of a pair of filters: -80 dB of full scale
+QUIET = 1e-8  # power that is added to that of a sub-band: -80 dB of full scale
+HINTS = 8  # channels that each cell gets from the layers that hear the whole spectrum
 
 Kernel = NDArray[np.float32]
 
 
-def filter_pairs(frame_size: int, frames: int) -> int:
-    """Return the number of frequencies of filters that span so many frames."""
-    return frame_size * frames // 2 + 1
+def band_count(step: int) -> int:
+    """Return how many bands filters of two steps make: one for each frequency, and even.
+
+    Where it takes one more to be even, that one stays silent.
+    """
+    return 2 * (step // 2 + 1)
 
 
-def fourier_filterbank(frame_size: int, frames: int) -> tuple[Kernel, Kernel]:
-    """Return kernels that take frames of samples apart into frequencies, and put them together.
+def cell_count(step: int) -> int:
+    """Return how many cells the layers see, each of two bands half the spectrum apart.
 
-    The window is the square root of Hann's, on both sides; what the one kernel makes, the other
-    turns back into the same samples. Filters come as all cosines, then all sines.
+    So the upper half of the spectrum, where little happens, costs no layers of its own.
+    """
+    return band_count(step) // 2
+
+
+def cell_width(frame_size: int, step: int) -> int:
+    """Return the sub-bands of one cell and channel."""
+    return 4 * (frame_size // step)
+
+
+def band_signs(step: int, steps: int) -> NDArray[np.float32]:
+    """Return signs, ``(bands, steps, 1)``, that put each band's middle frequency at zero.
+
+    Filters begin anew with every step, in which odd bands pass half a period more than even ones.
+    """
+    turns = np.outer(np.arange(band_count(step)), np.arange(steps))
+    return np.where(turns % 2, -1, 1).astype(np.float32)[..., None]
+
+
+def band_filters(step: int) -> tuple[Kernel, Kernel]:
+    """Return kernels that take samples apart into bands, and put them together again.
+
+    Filters are two steps long. The window is the square root of Hann's, on both sides, so what the
+    one kernel makes the other turns back into the same samples.
 
     Parameters
     ----------
-    frame_size : int, >= 1
+    step : int, >= 1
         Samples from one output of a filter to the next.
-    frames : int, >= 2
-        Length of the filters.
 
     Returns
     -------
-    analysis : float32 array, (frames, frame_size, 2 * pairs)
-    synthesis : float32 array, (frames, 2 * pairs, frame_size)
+    analysis : float32 array, (2, step, 2 * bands)
+        Filters are all bands' real parts, cosines, then all their imaginary parts, minus sines.
+    synthesis : float32 array, (2, 2 * bands, step)
     """
-    length = frame_size * frames
-    pairs = filter_pairs(frame_size, frames)
-    time = np.arange(length) + 0.5
-    angle = 2 * np.pi * np.outer(time, np.arange(pairs)) / length
-    window = np.sin(np.pi * time / length)[:, None]
-    filters = window * np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
-    both_sides = np.full(pairs, 2.0)  # a frequency stands for its negative, too
-    both_sides[0] = 1
-    if length % 2 == 0:
-        both_sides[-1] = 1
-    overlap = frames / 2  # the sum of Hann windows at this distance
-    inverse = filters * np.tile(both_sides, 2) / overlap
-    scale = np.sqrt(length)
-    analysis = filters.reshape(frames, frame_size, 2 * pairs) / scale
-    synthesis = inverse.reshape(frames, frame_size, 2 * pairs).transpose(0, 2, 1)[::-1] / scale
-    return analysis.astype(np.float32), synthesis.astype(np.float32)
+    time, window = _sine_window(step)
+    angle = 2 * np.pi * np.outer(time, np.arange(band_count(step))) / (2 * step)
+    both_sides = np.full(band_count(step), 2.0)  # a frequency stands for its negative, too
+    both_sides[[0, step]] = 1
+    window = window * (np.arange(band_count(step)) <= step)  # the silent one
+    filters = np.concatenate([window * np.cos(angle), -window * np.sin(angle)], axis=1)
+    return _kernels(filters, filters * np.tile(both_sides, 2))
+
+
+def sub_band_filters(steps: int) -> tuple[Kernel, Kernel]:
+    """Return kernels that take the steps of a band apart into sub-bands, and put them together.
+
+    As `band_filters`, for a signal of complex numbers. Frequencies ascend from negative ones.
+
+    Parameters
+    ----------
+    steps : int, >= 1
+        Steps of the band from one output of a filter to the next.
+
+    Returns
+    -------
+    analysis : float32 array, (2, 2 * steps, 4 * steps)
+        Given are the steps one after the other, the real and the imaginary part of each; filters
+        are all real parts, then all imaginary parts.
+    synthesis : float32 array, (2, 4 * steps, 2 * steps)
+    """
+    time, window = _sine_window(steps)
+    angle = 2 * np.pi * np.outer(time, np.arange(-steps, steps)) / (2 * steps)
+    cosine, sine = window * np.cos(angle), window * np.sin(angle)
+    of_real = np.concatenate([cosine, -sine], axis=1)
+    of_imaginary = np.concatenate([sine, cosine], axis=1)
+    filters = np.stack([of_real, of_imaginary], axis=1).reshape(4 * steps, 4 * steps)
+    return _kernels(filters, filters)
+
+
+def _sine_window(step: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the times of two steps and a column that weighs them, orthonormal with Fourier's."""
+    time = np.arange(2 * step) + 0.5
+    return time, np.sin(np.pi * time / (2 * step))[:, None] / np.sqrt(2 * step)
+
+
+def _kernels(analysis: NDArray[np.float64], inverse: NDArray[np.float64]) -> tuple[Kernel, Kernel]:
+    """Return filters and what undoes them, columns of two steps, as kernels of two taps."""
+    taps = (2, -1, analysis.shape[1])
+    undo = inverse.reshape(taps).transpose(0, 2, 1)[::-1]
+    return analysis.reshape(taps).astype(np.float32), undo.astype(np.float32)

@@ -15,6 +15,7 @@ POST: dict[str, Any] = {
     "targets": 1,
     "head": (),
     "filterbank": 0,
+    "cell_filters": 32,
     "activation": "relu",
 }
 
@@ -29,17 +30,19 @@ FOLDED = POST | {
     "activation": "linear",
 }
 
-# A learned filterbank in front of the layers and behind them: they see 1.6 s, frequency by
-# frequency, in frames of 17 ms, and weigh it. 7.4 million parameters, two thirds of them filters.
+# A learned filterbank in front of the layers and behind them: they see 2.6 s, frequency by
+# frequency, in frames of 46 ms, and weigh it.
 # One channel, so that what is panned or wide says nothing: left and right are separated apart.
 FILTERBANK = FOLDED | {
-    "filters": 160,
-    "skip_filters": 160,
-    "layers_per_stack": 4,
-    "frame_size": 768,
+    "filters": 256,
+    "skip_filters": 256,
+    "stacks": 2,
+    "layers_per_stack": 3,
+    "frame_size": 2048,
     "channels": 1,
-    "head": (160,),
-    "filterbank": 2,
+    "head": (),
+    "filterbank": 256,
+    "cell_filters": 32,
 }
 
 PRESETS = {

@@ -7,55 +7,20 @@ arXiv:1609.03499, section 2.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
-from keras import layers, ops
+from keras import layers
 
 from .architecture import (
-    EPSILON,
     check_architecture,
-    layer_context,
     layer_dilations,
     network_context,
     stack_context,
 )
-from .filterbank import QUIET, fourier_filterbank
-
-Remember = Callable[[Any, int, str], Any]  # puts so many past frames of a signal in front of it
-
-
-def gated_layer(
-    x: Any,
-    *,
-    filters: int,
-    skip_filters: int,
-    kernel_size: int,
-    dilation: int,
-    activation: str,
-    normalised: bool,
-    name: str,
-) -> tuple[Any, Any]:
-    """Apply one dilated layer; both results are shorter than ``x`` by the layer's context.
-
-    ::
-
-        x ─┬─ (norm) ─┬─ conv, tanh ─────┐
-           │          └─ conv, sigmoid ─(×)─┬─ 1×1, activation ─── skip
-           │                                └─ 1×1, activation ─┐
-           └─ crop ────────────────────────────────────────────(+)── x
-    """
-    conv = {"kernel_size": kernel_size, "dilation_rate": dilation, "padding": "valid"}
-    given = normalise(x, f"{name}_norm") if normalised else x
-    tanh = layers.Conv1D(filters, activation="tanh", name=f"{name}_tanh", **conv)(given)
-    gate = layers.Conv1D(filters, activation="sigmoid", name=f"{name}_sigmoid", **conv)(given)
-    gated = layers.Multiply(name=f"{name}_gated")([tanh, gate])
-
-    skip = layers.Conv1D(skip_filters, 1, activation=activation, name=f"{name}_skip")(gated)
-    residual = layers.Conv1D(filters, 1, activation=activation, name=f"{name}_residual")(gated)
-    x = layers.Cropping1D(layer_context(kernel_size, dilation), name=f"{name}_crop")(x)
-    return layers.Add(name=f"{name}_out")([x, residual]), skip
+from .filterbank import HINTS, cell_count
+from .layers import Remember, convolution, crop, gated_layers, normalise
+from .sub_bands import analyse, cells, synthesise
 
 
 def estimate(
@@ -75,40 +40,11 @@ def estimate(
         frames and a name, it returns the signal with so many of its past frames in front. Default:
         the mixture holds its context.
     """
+    if config["filterbank"]:
+        return weigh(mixture, config, remember)
     width = config["frame_size"] * config["channels"]
-    if config["filterbank"]:
-        analysed = analyse(mixture, config, remember)
-        x = normalise(loudness(analysed), "encoder_norm")
-    else:
-        x = layers.Reshape((-1, width), name="fold")(mixture)
-    x = layers.Conv1D(config["filters"], 1, activation=config["activation"], name="encoder")(x)
-    total = None
-    for i, dilation in enumerate(layer_dilations(config)):
-        context = layer_context(config["kernel_size"], dilation)
-        if remember:
-            x = remember(x, sum(context), f"layer{i}_past")
-        x, skip = gated_layer(
-            x,
-            filters=config["filters"],
-            skip_filters=config["skip_filters"],
-            kernel_size=config["kernel_size"],
-            dilation=dilation,
-            activation=config["activation"],
-            normalised=config["filterbank"] > 0,
-            name=f"layer{i}",
-        )
-        if total is None:
-            total = skip
-        else:  # the skips so far stand for earlier and later frames, too
-            left, right = context
-            if remember:
-                total, left = remember(total, right, f"layer{i}_past_skips"), 0
-            total = layers.Cropping1D((left, right), name=f"layer{i}_crop_skips")(total)
-            total = layers.Add(name=f"layer{i}_skips")([total, skip])
-    for i, size in enumerate(config["head"]):
-        total = layers.Conv1D(size, 1, activation="relu", name=f"head{i}")(total)
-    if config["filterbank"]:
-        return synthesise(normalise(total, "mask_norm"), analysed, config, remember)
+    x = layers.Reshape((-1, width), name="fold")(mixture)
+    total = whole_layers(x, config, remember)
     frames = layers.Conv1D(
         width * config["targets"],
         1,
@@ -123,65 +59,55 @@ def estimate(
     return samples(frames)
 
 
-def normalise(x: Any, name: str) -> Any:
-    """Shift and scale every channel alike at all times: by what is usual, learned in training."""
-    return layers.BatchNormalization(epsilon=EPSILON, name=name)(x)
+def whole_layers(x: Any, config: dict[str, Any], remember: Remember | None) -> Any:
+    """Map frames, ``(batch, frames, width)``, to the sum of what all layers and the head hear."""
+    x = convolution(x, config["filters"], activation=config["activation"], name="encoder")
+    total = gated_layers(
+        x, config, remember, filters=config["filters"], skip_filters=config["skip_filters"]
+    )
+    for i, size in enumerate(config["head"]):
+        total = convolution(total, size, activation="relu", name=f"head{i}")
+    return total
 
 
-def analyse(mixture: Any, config: dict[str, Any], remember: Remember | None) -> Any:
-    """Map ``(batch, samples, channels)`` to ``(batch, frames, channels, filters)``."""
-    taps = config["filterbank"]
-    kernel, _ = fourier_filterbank(config["frame_size"], taps)
-    fold = layers.Reshape((-1, config["frame_size"], config["channels"]), name="fold")
-    x = layers.Permute((1, 3, 2), name="frames_first")(fold(mixture))
-    if remember:
-        x = remember(x, taps - 1, "analysis_past")
-    return layers.Conv2D(
-        kernel.shape[-1],
-        (taps, 1),
-        use_bias=False,
-        kernel_initializer=keras.initializers.Constant(kernel[:, None]),
-        name="analysis",
-    )(x)
+def weigh(mixture: Any, config: dict[str, Any], remember: Remember | None) -> Any:
+    """Apply a network with a filterbank; see `estimate`.
 
+    ::
 
-def loudness(analysed: Any) -> Any:
-    """Return the square root of the magnitude of every pair, ``(batch, frames, width)``."""
-    pairs = analysed.shape[3] // 2
-    cosine, sine = analysed[..., :pairs], analysed[..., pairs:]
-    power = ops.square(cosine) + ops.square(sine)
-    width = analysed.shape[2] * pairs
-    return layers.Reshape((-1, width), name="loudness")(ops.sqrt(ops.sqrt(power + QUIET)))
-
-
-def synthesise(head: Any, analysed: Any, config: dict[str, Any], remember: Remember | None) -> Any:
-    """Weigh what the filters gave, every pair alike, and map it back to frames of samples."""
-    taps, channels, targets = config["filterbank"], config["channels"], config["targets"]
-    _, kernel = fourier_filterbank(config["frame_size"], taps)
-    pairs = kernel.shape[1] // 2
-    mask = layers.Conv1D(targets * channels * pairs, 1, activation="sigmoid", name="mask")(head)
-    mask = layers.Reshape((-1, targets * channels, pairs), name="mask_frames")(mask)
-    mask = layers.Concatenate(name="mask_pairs")([mask, mask])
-
+        mixture ─ analysis ─┬─ loudness ─┬─ layers over all cells ─ hints ─┐
+                            │            └─ crop ──────────────────────────┴─ layers from cell
+                            └─ crop ─(×)─ synthesis ─ estimate                to cell ─┐
+                                      └──────────────────────── sigmoid, mask ─────────┘
+    """
     left, right = stack_context(config)
-    if remember:
-        analysed, left = remember(analysed, right, "mask_past"), 0
-    analysed = layers.Cropping2D(((left, right), (0, 0)), name="mask_crop")(analysed)
-    if targets > 1:
-        analysed = layers.Concatenate(axis=2, name="mask_targets")([analysed] * targets)
-    x = layers.Multiply(name="masked")([mask, analysed])
-    if remember:
-        x = remember(x, taps - 1, "synthesis_past")
-    x = layers.Conv2D(
-        config["frame_size"],
-        (taps, 1),
-        use_bias=False,
-        kernel_initializer=keras.initializers.Constant(kernel[:, None]),
-        dtype="float32",
-        name="synthesis",
-    )(x)
-    x = layers.Permute((1, 3, 2), dtype="float32", name="samples_first")(x)
-    return layers.Reshape((-1, channels * targets), dtype="float32", name="unfold")(x)
+    count, filters = cell_count(config["filterbank"]), config["cell_filters"]
+
+    def later(x: Any, times: int, name: str) -> Any:
+        """Leave out the context of the layers that others went through, so many times."""
+        if remember:
+            return crop(remember(x, times * right, f"{name}_past"), 0, times * right, name)
+        return crop(x, times * left, times * right, name)
+
+    analysed = analyse(mixture, config, remember)
+    x = cells(analysed, config)
+    width = x.shape[-1]
+    x = normalise(layers.Reshape((-1, count * width), name="spectrum")(x), "spectrum_norm")
+
+    whole = normalise(whole_layers(x, config, remember), "hints_norm")
+    whole = layers.Activation("relu", name="hints_relu")(whole)
+    hints = convolution(whole, count * HINTS, name="hints")
+    hints = layers.Reshape((-1, count, HINTS), name="hints_cells")(hints)
+    x = layers.Reshape((-1, count, width), name="spectrum_cells")(later(x, 1, "spectrum_crop"))
+    x = layers.Concatenate(name="hinted")([x, hints])
+
+    x = convolution(x, filters, activation=config["activation"], name="cell_encoder")
+    x = gated_layers(
+        x, config, remember, filters=filters, skip_filters=filters, name="cell_layer"
+    )
+    x = layers.Activation("relu", name="mask_relu")(normalise(x, "mask_norm"))
+    mask = convolution(x, width * config["targets"], activation="sigmoid", name="mask")
+    return synthesise(mask, later(analysed, 2, "analysed_crop"), config, remember)
 
 
 @keras.saving.register_keras_serializable(package="wavesep")
@@ -218,10 +144,14 @@ class WaveNet(keras.Model):
         Stems that come out, one after the other in the last axis: target 0's channels first.
     head : tuple of int
         Filters of the 1x1 ReLU convolutions between the sum of the skips and the output.
-    filterbank : {0, 2, 3, 4}
-        Frames that the filters of a learned filterbank span. With one, the network weighs what its
-        filters make of each channel and puts the rest together again; without, 0, it sees the
-        folded samples and computes the estimate's. The filters begin as those of Fourier.
+    filterbank : int, >= 0
+        Step of the first filters of a learned filterbank, in samples; it divides ``frame_size``.
+        With one, the network weighs the sub-bands that its filters make of each channel and puts
+        them together again; without, 0, it sees the folded samples and computes the estimate's.
+        Filters are two steps long, those of the second level two frames, and begin as Fourier's.
+    cell_filters : int, >= 1
+        With a filterbank, layers that hear the whole spectrum, as above, are followed by as many
+        that go from cell to cell of it, each with its neighbours: channels of these.
     activation : {"relu", "linear"}
         Of the encoder and of the 1x1 convolutions in each layer: "relu" in the post, "linear" in
         the WaveNet paper.
@@ -266,6 +196,7 @@ class WaveNet(keras.Model):
         targets: int = 1,
         head: tuple[int, ...] = (),
         filterbank: int = 0,
+        cell_filters: int = 32,
         activation: str = "relu",
         padding: str = "same",
         name: str | None = None,
@@ -282,6 +213,7 @@ class WaveNet(keras.Model):
             "targets": targets,
             "head": tuple(head),
             "filterbank": filterbank,
+            "cell_filters": cell_filters,
             "activation": activation,
             "padding": padding,
         }
