@@ -23,7 +23,7 @@ from wavesep.engines.keras_engine import computing_in
 from wavesep.training import Validation, fit
 
 SAMPLE_RATE = 44_100  # Hz
-SNIPPET = 4 * SAMPLE_RATE  # samples that the loss sees of each mixture; the context comes on top
+SNIPPET = 5 * SAMPLE_RATE  # samples that the loss sees of each mixture; the context comes on top
 BATCHES = 100  # in an epoch, after which the run is measured and saved
 PATIENCE = 10  # epochs without a better one before it stops early
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from openvino import Dimension, opset13
 
 from ..models.architecture import (
+    AVERAGES,
     CELL_TAPS,
     EPSILON,
     NORMALISATION,
@@ -80,7 +81,7 @@ def estimate(mixture: Node, model: ModelFile, remember: Remember | None = None) 
     """Apply the whole network; see `wavesep.models.wavenet.estimate`."""
     config, arrays = model.architecture, model.arrays
     if config["filterbank"]:
-        return weigh(mixture, config, normalised(arrays, config), remember)
+        return weigh(mixture, config, unfolded(arrays), remember)
     x = transpose(reshape(mixture, [0, -1, config["frame_size"] * config["channels"]]))
     frames = transpose(convolution(whole_layers(x, config, arrays, remember), arrays, "decoder"))
     return reshape(frames, [0, -1, config["channels"] * config["targets"]])
@@ -203,17 +204,22 @@ def cells(analysed: Node, config: dict[str, Any]) -> Node:
     return reshape(x, [0, twice * sub_bands, -1, count])
 
 
-def normalised(arrays: Arrays, config: dict[str, Any]) -> Arrays:
-    """Return the arrays with the layers' normalisations worked into their convolutions."""
+def unfolded(arrays: Arrays) -> Arrays:
+    """Return the arrays with plain convolutions for tanh and sigmoid in place of normalised ones.
+
+    See `wavesep.models.layers.NormalisedConvolution`.
+    """
     arrays = dict(arrays)
-    for i in range(len(layer_dilations(config))):
-        for layer in (f"layer{i}", f"cell_layer{i}"):
-            scale, shift = scale_and_shift(arrays, f"{layer}_norm")
-            for name in (f"{layer}_tanh", f"{layer}_sigmoid"):
-                kernel = arrays[f"{name}/kernel"].astype(np.float64)  # taps, (cells), in, out
-                inside = shift @ kernel.reshape(-1, *kernel.shape[-2:]).sum(axis=0)
-                arrays[f"{name}/bias"] = arrays[f"{name}/bias"] + inside
-                arrays[f"{name}/kernel"] = kernel * scale[:, None]
+    for layer in [name.removesuffix("_gates/mean") for name in arrays if "_gates/mean" in name]:
+        kernel, bias, mean, variance = (
+            arrays.pop(f"{layer}_gates/{name}").astype(np.float64)
+            for name in ("kernel", "bias", *AVERAGES)
+        )
+        kernel /= np.sqrt(variance + EPSILON)[:, None]
+        bias -= mean @ kernel.sum(axis=tuple(range(kernel.ndim - 2)))
+        halves = zip(np.split(kernel, 2, axis=-1), np.split(bias, 2), strict=True)
+        for name, half in zip(("tanh", "sigmoid"), halves, strict=True):
+            arrays[f"{layer}_{name}/kernel"], arrays[f"{layer}_{name}/bias"] = half
     return arrays
 
 

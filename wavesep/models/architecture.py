@@ -18,6 +18,7 @@ CELL_TAPS = 3  # of the layers that go from cell to cell
 
 # Variables of a layer that shifts and scales: Keras's names
 NORMALISATION = ("gamma", "beta", "moving_mean", "moving_variance")
+AVERAGES = ("mean", "variance")  # of a convolution that normalises
 # That is added to its variances, and far above their rounding errors: Keras takes them as the
 # difference of two means, which for a signal that stands still can come out negative.
 EPSILON = 1e-3
@@ -116,10 +117,11 @@ def array_shapes(architecture: dict[str, Any]) -> dict[str, tuple[int, ...]]:
         shapes["synthesis_sub_bands/kernel"] = (2, 1, 2 * sub_band, sub_band)
         shapes["synthesis_bands/kernel"] = (2, 1, band, step)
         normalised = {"spectrum_norm": width, "hints_norm": widths[-1], "mask_norm": cell_filters}
-        for i in range(len(layer_dilations(architecture))):
-            normalised |= {f"layer{i}_norm": filters, f"cell_layer{i}_norm": cell_filters}
         for name, size in normalised.items():
             shapes |= {f"{name}/{variable}": (size,) for variable in NORMALISATION}
+        for i in range(len(layer_dilations(architecture))):
+            for name, size in (("layer", filters), ("cell_layer", cell_filters)):
+                shapes |= {f"{name}{i}_gates/{average}": (size,) for average in AVERAGES}
     return shapes
 
 
@@ -128,11 +130,14 @@ def layer_kernels(
 ) -> dict[str, tuple[int, ...]]:
     """Return the shapes of the kernels of all dilated layers, which span so many cells."""
     kernels: dict[str, tuple[int, ...]] = {}
-    dilated = (architecture["kernel_size"], *cells, filters, filters)
+    taps = (architecture["kernel_size"], *cells, filters)
     pointwise = (1, *(1 for _ in cells), filters)
     count = len(layer_dilations(architecture))
     for i in range(count):
-        kernels |= {f"{name}{i}_tanh": dilated, f"{name}{i}_sigmoid": dilated}
+        if architecture["filterbank"]:
+            kernels[f"{name}{i}_gates"] = (*taps, 2 * filters)
+        else:
+            kernels |= {f"{name}{i}_tanh": (*taps, filters), f"{name}{i}_sigmoid": (*taps, filters)}
         kernels[f"{name}{i}_skip"] = (*pointwise, skip_filters)
         if i + 1 < count:  # nothing listens to the last residual
             kernels[f"{name}{i}_residual"] = (*pointwise, filters)
