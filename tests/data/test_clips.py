@@ -74,6 +74,18 @@ def test_a_snippet_is_what_the_clip_has_there_and_silence_beyond(
     np.testing.assert_array_equal(snippet, np.stack([expected, expected], axis=1))
 
 
+@pytest.mark.parametrize("speed", [0.5, 0.8, 1.0, 1.3, 2.0])
+def test_a_clip_is_played_faster_and_higher(tmp_path: Path, speed: float) -> None:
+    time = np.arange(16_000) / 16_000
+    soundfile.write(tmp_path / "tone.wav", np.sin(2 * np.pi * 400 * time), 16_000, subtype="FLOAT")
+
+    snippet = Clips(tmp_path).read(0, 0.1, 6_000, 16_000, 1, speed)
+
+    expected = np.sin(2 * np.pi * 400 * (0.1 + speed * np.arange(6_000) / 16_000))
+    assert snippet.shape == (6_000, 1)
+    np.testing.assert_allclose(snippet[500:-500, 0], expected[500:-500], atol=1e-3)
+
+
 def test_a_snippet_is_resampled_and_mixed_down(folder: Path) -> None:
     snippet = Clips(folder).read(2, 0.5, 11_025, 22_050, 1)
 

@@ -16,6 +16,7 @@ from wavesep.data.mixes import Augmentation
 
 RATE = 8_000
 PLAIN = Augmentation(
+    speed=(1, 1),
     mono=0,
     gain_db=0,
     pan_db=0,
@@ -101,6 +102,22 @@ def test_the_share_of_aligned_pairs_is_that_set(stems: tuple[Clips, Clips], shar
         aligned += bool(np.abs(vocals - rest).max() < 0.02)
 
     assert aligned / 200 == pytest.approx(share, abs=0.12)
+
+
+def test_the_two_of_one_song_are_played_alike_and_others_apart(stems: tuple[Clips, Clips]) -> None:
+    slopes: dict[float, set[bool]] = {}
+    for share in (0.0, 1.0):
+        mixes = generator(
+            stems, augmentation=replace(PLAIN, speed=(0.5, 2.0)), aligned_share=share
+        )
+        for k in range(10):
+            mixture, target = mixes.example(0, 0, k)
+            rest = mixture[100:700] - target
+            # stems are ramps, so their slope is their speed
+            rise = [np.median(np.diff(np.abs(a).max(axis=1))) for a in (target, rest)]
+            slopes.setdefault(share, set()).add(bool(abs(rise[0] / rise[1] - 1) < 0.02))
+
+    assert slopes == {0.0: {False}, 1.0: {True}}
 
 
 def test_without_pairs_none_is_aligned(stems: tuple[Clips, Clips]) -> None:

@@ -29,6 +29,7 @@ def architectures(draw: st.DrawFn) -> dict[str, Any]:
         "targets": draw(st.integers(1, 2)),
         "head": draw(st.lists(st.integers(1, 5), max_size=2)),
         "filterbank": step,
+        "cell_filters": draw(st.integers(1, 3)),
         "activation": draw(st.sampled_from(["relu", "linear"])),
     }
 
@@ -46,11 +47,12 @@ def test_shapes_are_those_of_the_network(architecture: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", PRESETS)
 def test_operations_are_two_for_each_weight_of_a_kernel_and_frame(name: str) -> None:
     network = WaveNet(**PRESETS[name])
-    # one channel; 16 steps of the first filters in a frame, 129 bands for the second
-    times = {"analysis_bands": 16, "synthesis_bands": 16}
-    times |= {"analysis_sub_bands": 129, "synthesis_sub_bands": 129}
+    # one channel; 8 steps of the first filters in a frame, 258 bands for the second, 129 cells
+    runs = {"analysis_bands": 8, "synthesis_bands": 8, "mask": 129}
+    runs |= {"analysis_sub_bands": 258, "synthesis_sub_bands": 258}
     products = sum(
-        math.prod(variable.shape) * times.get(layer.name, 1)
+        math.prod(variable.shape)
+        * (129 if layer.name.startswith("cell_") else runs.get(layer.name, 1))
         for layer in network.layers
         for variable in layer.weights
         if variable.name == "kernel"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +113,15 @@ def test_arrays_that_do_not_fit_are_refused(
 
     with pytest.raises(ModelFileError, match=message):
         wavesep.load_model(path)
+
+
+def test_a_file_of_before_there_were_filterbanks_is_read(tiny_file: Path, tmp_path: Path) -> None:
+    file = read_model_file(tiny_file)
+    known = {"filterbank", "cell_filters"}
+    first = {name: value for name, value in file.architecture.items() if name not in known}
+    replace(file, architecture=first).save(tmp_path / "old.safetensors")
+
+    assert read_model_file(tmp_path / "old.safetensors").architecture == file.architecture
 
 
 def test_reading_a_model_file_needs_no_keras(tiny_file: Path) -> None:

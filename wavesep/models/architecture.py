@@ -77,7 +77,7 @@ def network_context(architecture: dict[str, Any]) -> tuple[int, int]:
     """
     left, right = stack_context(architecture)
     if architecture["filterbank"]:
-        # layers twice: over the whole spectrum, from cell to cell; a frame for each level of filters
+        # twice the layers, over all cells and from cell to cell; a frame for each level of filters
         left, right = 2 * left + 2, 2 * right + 2
     return left * architecture["frame_size"], right * architecture["frame_size"]
 

@@ -32,6 +32,9 @@ FORMAT = "wavesep-1"
 SHIPPED = Path(__file__).parent / "weights"
 SUFFIX = ".safetensors"
 
+# Arguments of `WaveNet` that the first model files do not know
+LATER = {"filterbank": 0, "cell_filters": 32}
+
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -164,7 +167,7 @@ def read_model_file(model: str | os.PathLike[str]) -> ModelFile:
         raise ModelFileError(f"{path} is damaged: its arrays do not match their checksum")
     try:
         file = ModelFile(
-            architecture=json.loads(metadata["architecture"]),
+            architecture=LATER | json.loads(metadata["architecture"]),
             arrays=arrays,
             sample_rate=int(json.loads(metadata["sample_rate"])),
             sources=tuple(json.loads(metadata["sources"])),

@@ -100,8 +100,9 @@ def sub_band_filters(steps: int) -> tuple[Kernel, Kernel]:
 
 def _sine_window(step: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the times of two steps and a column that weighs them, orthonormal with Fourier's."""
-    time = np.arange(2 * step) + 0.5
-    return time, np.sin(np.pi * time / (2 * step))[:, None] / np.sqrt(2 * step)
+    time: NDArray[np.float64] = np.arange(2 * step) + 0.5
+    window: NDArray[np.float64] = np.sin(np.pi * time / (2 * step))[:, None] / np.sqrt(2 * step)
+    return time, window
 
 
 def _kernels(analysis: NDArray[np.float64], inverse: NDArray[np.float64]) -> tuple[Kernel, Kernel]:

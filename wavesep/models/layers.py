@@ -97,7 +97,7 @@ def gated_layer(
         both = gates(given)
         tanh, gate = ops.tanh(both[..., :filters]), ops.sigmoid(both[..., filters:])
     else:
-        conv = {"kernel_size": kernel_size, "dilation": dilation}
+        conv = {"kernel_size": kernel_size, "dilation_rate": dilation}
         tanh = convolution(x, filters, activation="tanh", name=f"{name}_tanh", **conv)
         gate = convolution(x, filters, activation="sigmoid", name=f"{name}_sigmoid", **conv)
     gated = layers.Multiply(name=f"{name}_gated")([tanh, gate])
