@@ -17,9 +17,10 @@ from pathlib import Path
 import keras
 
 import wavesep
+from wavesep.bench.limits import limits
 from wavesep.data import Clips, MixGenerator
 from wavesep.data.clips import split_names
-from wavesep.engines.keras_engine import computing_in
+from wavesep.engines.keras_engine import computing_in, find_place
 from wavesep.training import Validation, fit
 
 SAMPLE_RATE = 44_100  # Hz
@@ -90,6 +91,7 @@ validation = Validation(
     *valid, samples=samples, sample_rate=SAMPLE_RATE, channels=channels,
     left_context=network.left_context, right_context=network.right_context,
 )  # fmt: skip
+rates = {row["limit"]: 1e9 * float(row["rate"]) for row in limits(find_place(None))}
 card = json.loads(args.card.read_text(encoding="utf-8")) if args.card else {}
 
 try:
@@ -97,6 +99,7 @@ try:
         network, mixes, validation, run=args.run, epochs=args.epochs,
         learning_rate=args.learning_rate, patience=PATIENCE,
         licence=card.pop("licence", "not stated"), card=card,
+        limit=rates.get(f"matrix product, {args.precision}"),
     )  # fmt: skip
 except KeyboardInterrupt:
     sys.exit("stopped; the same command goes on from the last whole epoch")

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from wavesep import Separator
+from wavesep import PRESETS, Separator
 from wavesep.dsp.demo import demo_song
 from wavesep.evaluation import ratio_mask, si_sdr
 from wavesep.models.files import read_model_file
+from wavesep.models.filterbank import band_filters
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -87,21 +88,33 @@ def test_train_wavenet(songs: Path, tmp_path: Path) -> None:
     # the same script, shorter
     source = (EXAMPLES / "train_wavenet.py").read_text(encoding="utf-8")
     for long, short in (
-        ("SNIPPET = 4 * SAMPLE_RATE", "SNIPPET = SAMPLE_RATE // 4"),
+        ("SNIPPET = 5 * SAMPLE_RATE", "SNIPPET = SAMPLE_RATE // 4"),
         ("BATCHES = 100", "BATCHES = 2"),
     ):
         assert long in source
         source = source.replace(long, short)
     script = tmp_path / "train_shortly.py"
     script.write_text(source, encoding="utf-8")
-    arguments = [songs / "vocals", songs / "accompaniment", "--preset", "folded_small"]
+    arguments = [songs / "vocals", songs / "accompaniment", "--epochs", 1, "--batch-size", 2]
+    filters = ["analysis_bands", "analysis_sub_bands", "synthesis_sub_bands", "synthesis_bands"]
+    card = ["--card", EXAMPLES / "vocals_card.json"]
+    first = tmp_path / "runs" / "first" / "best.safetensors"
 
-    run(script, *arguments, "--epochs", 1, "--card", EXAMPLES / "vocals_card.json", cwd=tmp_path)
+    run(script, *arguments, "--preset", "filterbank", "--freeze", *filters, cwd=tmp_path)
+    second = ["--start", first, "--precision", "bfloat16", "--run", "runs/second", *card]
+    run(script, *arguments, *second, cwd=tmp_path)
 
-    model = read_model_file(tmp_path / "runs" / "first" / "best.safetensors")
-    assert model.parameters == 895_840
-    assert model.licence != "not stated"
-    assert (tmp_path / "runs" / "first" / "logs").is_dir()
+    before, after = (read_model_file(first.parents[1] / n / first.name) for n in ("first", "second"))
+    assert before.architecture == after.architecture == PRESETS["filterbank"]
+    assert before.licence == "not stated" != after.licence
+    assert (first.parent / "logs").is_dir()
+    # the first run left the filters as they begin, the second trained them
+    begin = band_filters(256)[0][:, None]
+    np.testing.assert_allclose(before.arrays["analysis_bands/kernel"], begin, atol=1e-4)
+    change = after.arrays["analysis_bands/kernel"] - before.arrays["analysis_bands/kernel"]
+    assert np.abs(change).max() > 1e-4
+    for file in (before, after):
+        assert all(np.isfinite(array).all() for array in file.arrays.values())
 
 
 def test_link_folders(songs: Path, tmp_path: Path) -> None:

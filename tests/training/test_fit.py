@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +21,7 @@ import pytest
 
 from wavesep import WaveNet, load_model
 from wavesep.errors import ModelFileError, OptionError
+from wavesep.models.architecture import operations
 from wavesep.models.files import load_arrays, read_model_file
 from wavesep.training import fit
 from wavesep.training.fit import BEST, CHECKPOINT
@@ -201,14 +204,20 @@ def test_a_network_that_pads_is_refused(setup: Make, tmp_path: Path) -> None:
         fit(padding, mixes, validation, run=tmp_path, epochs=1)
 
 
-def test_it_says_how_many_snippets_a_second(
+def test_it_says_how_fast_it_is(
     setup: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    network, mixes, validation = setup()
     with caplog.at_level(logging.INFO):
-        fit(*setup(), run=tmp_path, epochs=1)
+        fit(network, mixes, validation, run=tmp_path, epochs=1, limit=1e6)
 
     assert "snippets a second" in caplog.text
     assert "si_sdr_gain" in caplog.text
+    said = json.loads(re.findall(r"epoch 1: (\{.*\})", caplog.text)[0])
+    # a step computes three times what an estimate does
+    work = 3 * operations(network.config) * mixes.sample_rate
+    share = said["speed/audio_seconds_per_second"] * work / 1e6
+    assert said["speed/share_of_limit"] == pytest.approx(share, rel=0.01)
 
 
 WITHOUT = "import sys; sys.modules['tensorflow'] = None\n" + TRAIN

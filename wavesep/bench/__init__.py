@@ -15,7 +15,7 @@ from .timing import Row, apart, cores
 Job = tuple[str, Callable[[], list[Row]]]  # what is measured, and a function that does it
 
 LIBRARIES = ("wavesep", "openvino", "keras", "tensorflow", "jax", "torch", "numpy")
-TRAINED = ("folded", "folded_small")
+TRAINED = ("folded", "filterbank")
 
 SECTIONS = {
     "limits": "The machine's own limits",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import soundfile
 
-from ..models.architecture import operations
+from ..models.architecture import BACKWARD, operations
 from . import limits
 from .networks import NETWORKS
 from .timing import RATE, Row, alternate, median, noise, ratio
@@ -23,7 +23,6 @@ BATCH_SIZE = 4
 CLIPS = 6  # of each kind, to draw snippets from
 CLIP_SECONDS = 30
 BATCHES = 10  # in a call of the generator
-BACKWARD = 3  # a training step computes about three times what an estimate does
 
 
 def training_speed(name: str, precision: str, device: str) -> list[Row]:

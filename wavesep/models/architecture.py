@@ -14,6 +14,7 @@ CHOICES = {
     "padding": ("same", "valid"),
 }
 
+BACKWARD = 3  # a training step computes about three times what an estimate does
 CELL_TAPS = 3  # of the layers that go from cell to cell
 
 # Variables of a layer that shifts and scales: Keras's names

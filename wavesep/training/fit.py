@@ -16,6 +16,7 @@ import keras
 from ..data.mixes import MixGenerator
 from ..engines.keras_engine import find_place, jit_compile
 from ..errors import OptionError
+from ..models.architecture import BACKWARD, operations
 from ..models.files import ModelFile
 from ..models.wavenet import WaveNet
 from .resume import Progress, load_checkpoint, save_checkpoint
@@ -40,6 +41,7 @@ def fit(
     sources: tuple[str, ...] = ("vocals", "accompaniment"),
     licence: str = "not stated",
     card: dict[str, Any] | None = None,
+    limit: float | None = None,
 ) -> Progress:
     """Train a network on mixtures: mean absolute error, Adam, a cosine-shaped learning rate.
 
@@ -71,6 +73,9 @@ def fit(
         Of the weights, for the model file.
     card : dict, optional
         The data card, for the model file.
+    limit : float, optional
+        Operations that the device is able to in a second. With it, the share of them that training
+        has use for is logged.
 
     Returns
     -------
@@ -104,7 +109,7 @@ def fit(
             "card": card or {},
         }
         board = open_board(run / "logs", settings)
-        watch = Watch(mixes, validation, progress, run, patience, about, board)
+        watch = Watch(mixes, validation, progress, run, patience, about, board, limit)
         network.fit(
             mixes,
             initial_epoch=progress.epoch,
@@ -147,6 +152,7 @@ class Watch(keras.callbacks.Callback):
         patience: int | None,
         about: dict[str, Any],
         board: Board | None,
+        limit: float | None,
     ) -> None:
         super().__init__()
         self.mixes = mixes
@@ -156,6 +162,7 @@ class Watch(keras.callbacks.Callback):
         self.patience = patience
         self.about = about
         self.board = board
+        self.limit = limit
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Set the generator's epoch: Keras does not tell it."""
@@ -173,14 +180,17 @@ class Watch(keras.callbacks.Callback):
             model.halved().save(self.run / BEST)
         save_checkpoint(self.run / CHECKPOINT, self.model, self.progress)
 
-        audio = len(self.mixes) * self.mixes.batch_size * self.mixes.samples
+        samples = len(self.mixes) * self.mixes.batch_size * self.mixes.samples / seconds
         scalars = {
             "loss": float((logs or {})["loss"]),
             "validation/loss": scores.loss,
             "validation/si_sdr": scores.si_sdr,
             "validation/si_sdr_gain": scores.si_sdr_gain,
-            "speed/audio_seconds_per_second": audio / self.mixes.sample_rate / seconds,
+            "speed/audio_seconds_per_second": samples / self.mixes.sample_rate,
         }
+        if self.limit:
+            work = BACKWARD * operations(self.model.config)
+            scalars["speed/share_of_limit"] = samples * work / self.limit
         log.info(
             "epoch %d: %s", epoch + 1, json.dumps({k: round(v, 4) for k, v in scalars.items()})
         )
