@@ -11,6 +11,7 @@ kept back to measure with.
 import argparse
 import json
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -84,7 +85,7 @@ else:
 
 mixes = MixGenerator(
     vocals, accompaniment, samples=samples, sample_rate=SAMPLE_RATE, channels=channels,
-    batches=BATCHES, batch_size=args.batch_size, seed=args.seed, workers=2,
+    batches=BATCHES, batch_size=args.batch_size, seed=args.seed, workers=os.cpu_count() or 1,
     left_context=network.left_context, right_context=network.right_context,
 )  # fmt: skip
 validation = Validation(

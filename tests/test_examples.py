@@ -84,6 +84,23 @@ def test_evaluate_model(songs: Path, tiny_file: Path, tmp_path: Path) -> None:
     assert out.split()[-3] == "GNSDR"
 
 
+def test_measure_song(songs: Path, tiny_file: Path, tmp_path: Path) -> None:
+    song = songs / "accompaniment" / "song 0.wav"
+    passage, picture = ["--without-singer", "0.5-1.5"], ["--picture", "song.png"]
+
+    out = run(
+        EXAMPLES / "measure_song.py", song, "--model", tiny_file, *passage, *picture, cwd=tmp_path
+    )
+
+    mixture, rate = soundfile.read(song, dtype="float32")
+    vocals = Separator(tiny_file).separate(mixture, rate)["vocals"]
+    power = [np.square(a[rate // 2 : rate * 3 // 2]).mean() for a in (mixture, vocals)]
+    (below,) = re.findall(r"vocals (\S+) dB below the mixture", out)
+    assert float(below) == pytest.approx(10 * np.log10(power[0] / power[1]), abs=0.06)
+    assert all(float(d) < 1e-5 for d in re.findall(r"differ by at most (\S+)", out))
+    assert (tmp_path / "song.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_train_wavenet(songs: Path, tmp_path: Path) -> None:
     # the same script, shorter
     source = (EXAMPLES / "train_wavenet.py").read_text(encoding="utf-8")
@@ -104,7 +121,9 @@ def test_train_wavenet(songs: Path, tmp_path: Path) -> None:
     second = ["--start", first, "--precision", "bfloat16", "--run", "runs/second", *card]
     run(script, *arguments, *second, cwd=tmp_path)
 
-    before, after = (read_model_file(first.parents[1] / n / first.name) for n in ("first", "second"))
+    before, after = (
+        read_model_file(first.parents[1] / n / first.name) for n in ("first", "second")
+    )
     assert before.architecture == after.architecture == PRESETS["filterbank"]
     assert before.licence == "not stated" != after.licence
     assert (first.parent / "logs").is_dir()

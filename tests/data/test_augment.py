@@ -19,6 +19,7 @@ ALL: dict[str, tuple[Callable[..., Audio], tuple[float, ...]]] = {
     "width": (augment.width, (0.5, 1.2)),
     "flip_polarity": (augment.flip_polarity, ()),
     "swap_channels": (augment.swap_channels, ()),
+    "equalise": (augment.equalise, (6.0, RATE)),
     "low_pass": (augment.low_pass, (3_000.0, 16_000.0, RATE)),
     "white_noise": (augment.white_noise, (-80.0, -40.0)),
 }

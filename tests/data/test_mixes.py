@@ -22,6 +22,7 @@ PLAIN = Augmentation(
     pan_db=0,
     width=(1, 1),
     low_pass=0,
+    equalise=0,
     noise=0,
     mute_vocals=0,
     mute_accompaniment=0,
@@ -107,9 +108,7 @@ def test_the_share_of_aligned_pairs_is_that_set(stems: tuple[Clips, Clips], shar
 def test_the_two_of_one_song_are_played_alike_and_others_apart(stems: tuple[Clips, Clips]) -> None:
     slopes: dict[float, set[bool]] = {}
     for share in (0.0, 1.0):
-        mixes = generator(
-            stems, augmentation=replace(PLAIN, speed=(0.5, 2.0)), aligned_share=share
-        )
+        mixes = generator(stems, augmentation=replace(PLAIN, speed=(0.5, 2.0)), aligned_share=share)
         for k in range(10):
             mixture, target = mixes.example(0, 0, k)
             rest = mixture[100:700] - target

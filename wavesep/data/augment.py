@@ -14,6 +14,8 @@ from scipy import signal
 
 from ..audio import Audio
 
+EQUALISER_TAPS = 511  # odd, so that a filter has a middle and no delay
+
 
 def gain(audio: Audio, rng: np.random.Generator, low_db: float, high_db: float) -> Audio:
     """Multiply the whole snippet by one gain, uniform in dB between the two bounds."""
@@ -39,6 +41,8 @@ def width(audio: Audio, rng: np.random.Generator, low: float, high: float) -> Au
 
 def mono(audio: Audio) -> Audio:
     """Put the mean of all channels on each."""
+    if audio.shape[1] == 1:
+        return audio.copy()
     return np.repeat(audio.mean(axis=1, keepdims=True), audio.shape[1], axis=1)
 
 
@@ -62,6 +66,15 @@ def low_pass(
     # forwards and backwards, so that the filter has no phase and vocals stay where they were
     sos = signal.butter(6, cutoff, fs=sample_rate, output="sos")
     return signal.sosfiltfilt(sos, audio, axis=0, padtype=None).astype(np.float32)
+
+
+def equalise(audio: Audio, rng: np.random.Generator, most_db: float, sample_rate: int) -> Audio:
+    """Raise or lower every octave from 86 Hz by up to ``most_db`` dB, without delay."""
+    octaves = sample_rate / 2 / 2.0 ** np.arange(8, -1, -1)
+    gains = 10 ** (rng.uniform(-most_db, most_db, len(octaves)) / 20)
+    shape = signal.firwin2(EQUALISER_TAPS, [0, *octaves], [gains[0], *gains], fs=sample_rate)
+    equal: Audio = signal.oaconvolve(audio, shape[:, None].astype(np.float32), "same", axes=0)
+    return equal
 
 
 def white_noise(audio: Audio, rng: np.random.Generator, low_db: float, high_db: float) -> Audio:

@@ -112,6 +112,8 @@ class Clips:
         begin, end = max(first, 0), min(last, info.samples)
         if begin < end:
             part[begin - first : end - first] = self._part(index, begin, end)
+        if info.channels != channels:
+            part = to_channels(part, 1)
         if rate != sample_rate:
             part = soxr.resample(part, rate, sample_rate)
         return to_channels(part[:samples], channels)

@@ -39,6 +39,10 @@ class Augmentation:
         Share of accompaniments, and of vocals, that are low-passed.
     low_pass_hz : tuple of float
         Bounds of the cut-off frequency.
+    equalise : float, in [0, 1]
+        Share of accompaniments, and of vocals, whose octaves are raised and lowered.
+    equalise_db : float
+        By how much at the most.
     noise : float, in [0, 1]
         Share of mixtures with white noise, which belongs to the accompaniment.
     noise_db : tuple of float
@@ -54,6 +58,8 @@ class Augmentation:
     mono: float = 0.5
     low_pass: float = 0.3
     low_pass_hz: tuple[float, float] = (3_000.0, 16_000.0)
+    equalise: float = 0.3
+    equalise_db: float = 6.0
     noise: float = 0.1
     noise_db: tuple[float, float] = (-80.0, -40.0)
     mute_vocals: float = 0.06
@@ -110,7 +116,7 @@ class MixGenerator(keras.utils.PyDataset):
         channels: int = 2,
         batch_size: int = 4,
         batches: int = 100,
-        aligned_share: float = 0.5,
+        aligned_share: float = 0.3,
         augmentation: Augmentation = Augmentation(),
         seed: int = 0,
         workers: int = 1,
@@ -232,6 +238,8 @@ class MixGenerator(keras.utils.PyDataset):
             audio = augment.swap_channels(audio, rng)
             if rng.random() < a.low_pass:
                 audio = augment.low_pass(audio, rng, *a.low_pass_hz, self.sample_rate)
+            if rng.random() < a.equalise:
+                audio = augment.equalise(audio, rng, a.equalise_db, self.sample_rate)
             stems.append(audio)
         if rng.random() < a.mono:
             stems = [augment.mono(audio) for audio in stems]

@@ -22,7 +22,8 @@ def to_channels(audio: Audio, channels: int) -> Audio:
     """
     if audio.shape[1] == channels:
         return audio
-    return np.repeat(audio.mean(axis=1, keepdims=True), channels, axis=1)
+    mean = audio @ np.full((audio.shape[1], 1), 1 / audio.shape[1], np.float32)
+    return np.repeat(mean, channels, axis=1)
 
 
 def split_channels(audio: Audio, channels: int) -> Audio:

@@ -25,6 +25,7 @@ from ..models.architecture import (
     layer_dilations,
     network_context,
     stack_context,
+    whole_dilations,
 )
 from ..models.files import Arrays, ModelFile
 from ..models.filterbank import HINTS, QUIET, band_count, band_signs, cell_count, cell_width
@@ -83,27 +84,32 @@ def estimate(mixture: Node, model: ModelFile, remember: Remember | None = None) 
     if config["filterbank"]:
         return weigh(mixture, config, unfolded(arrays), remember)
     x = transpose(reshape(mixture, [0, -1, config["frame_size"] * config["channels"]]))
-    frames = transpose(convolution(whole_layers(x, config, arrays, remember), arrays, "decoder"))
+    total = whole_layers(x, config, arrays, layer_dilations(config), remember)
+    frames = transpose(convolution(total, arrays, "decoder"))
     return reshape(frames, [0, -1, config["channels"] * config["targets"]])
 
 
 def whole_layers(
-    x: Node, config: dict[str, Any], arrays: Arrays, remember: Remember | None
+    x: Node, config: dict[str, Any], arrays: Arrays, dilations: list[int], remember: Remember | None
 ) -> Node:
-    """Map frames to what all layers and the head hear; see `wavesep.models.wavenet`."""
+    """Map frames to what layers and the head make of them; see `wavesep.models.wavenet`."""
     x = activation(convolution(x, arrays, "encoder"), config)
-    total = gated_layers(x, config, arrays, remember, "layer")
+    total = gated_layers(x, config, arrays, dilations, remember, "layer")
     for i in range(len(config["head"])):
         total = opset13.relu(convolution(total, arrays, f"head{i}"))
     return total
 
 
 def gated_layers(
-    x: Node, config: dict[str, Any], arrays: Arrays, remember: Remember | None, name: str
+    x: Node,
+    config: dict[str, Any],
+    arrays: Arrays,
+    dilations: list[int],
+    remember: Remember | None,
+    name: str,
 ) -> Node:
-    """Apply all dilated layers; see `wavesep.models.layers.gated_layers`."""
+    """Apply dilated layers; see `wavesep.models.layers.gated_layers`."""
     total = None
-    dilations = layer_dilations(config)
     for i, dilation in enumerate(dilations):
         left, right = layer_context(config["kernel_size"], dilation)
         if remember:
@@ -132,17 +138,17 @@ def activation(x: Node, config: dict[str, Any]) -> Node:
     return opset13.relu(x) if config["activation"] == "relu" else x
 
 
-def weigh(
-    mixture: Node, config: dict[str, Any], arrays: Arrays, remember: Remember | None
-) -> Node:
+def weigh(mixture: Node, config: dict[str, Any], arrays: Arrays, remember: Remember | None) -> Node:
     """Apply a network with a filterbank; see `wavesep.models.wavenet.weigh`."""
-    left, right = stack_context(config)
     count = cell_count(config["filterbank"])
+    whole_context = stack_context(config, whole_dilations(config))
+    cell_context = stack_context(config, layer_dilations(config))
 
-    def later(x: Node, times: int) -> Node:
+    def later(x: Node, contexts: list[tuple[int, int]]) -> Node:
+        left, right = map(sum, zip(*contexts, strict=True))
         if remember:
-            return cut(remember(x, times * right), 0, -times * right)
-        return cut(x, times * left, -times * right)
+            x, left = remember(x, right), 0
+        return cut(x, left, -right)
 
     analysed = analyse(mixture, config, arrays, remember)
     x = cells(analysed, config)
@@ -151,19 +157,20 @@ def weigh(
     x = affine(x, *(a.reshape(1, count, 1, width).transpose(0, 3, 2, 1) for a in (scale, shift)))
 
     whole = reshape(transpose(x, [0, 3, 1, 2]), [0, count * width, -1])
-    whole = whole_layers(whole, config, arrays, remember)
+    whole = whole_layers(whole, config, arrays, whole_dilations(config), remember)
     scale, shift = scale_and_shift(arrays, "hints_norm")
     whole = opset13.relu(affine(whole, scale.reshape(1, -1, 1), shift.reshape(1, -1, 1)))
     hints = reshape(convolution(whole, arrays, "hints"), [0, count, HINTS, -1])
-    x = opset13.concat([later(x, 1), transpose(hints, [0, 2, 3, 1])], 1)
+    x = opset13.concat([later(x, [whole_context]), transpose(hints, [0, 2, 3, 1])], 1)
 
     x = activation(convolution(x, arrays, "cell_encoder"), config)
-    x = gated_layers(x, config, arrays, remember, "cell_layer")
+    x = gated_layers(x, config, arrays, layer_dilations(config), remember, "cell_layer")
     scale, shift = scale_and_shift(arrays, "mask_norm")
     x = opset13.relu(affine(x, scale.reshape(1, -1, 1, 1), shift.reshape(1, -1, 1, 1)))
     mask = opset13.sigmoid(convolution(x, arrays, "mask"))
     analysed = reshape(analysed, [-1, count * width * 2, 0])
-    return synthesise(mask, later(analysed, 2), config, arrays, remember)
+    analysed = later(analysed, [whole_context, cell_context])
+    return synthesise(mask, analysed, config, arrays, remember)
 
 
 def analyse(

@@ -52,14 +52,17 @@ def layer_context(kernel_size: int, dilation: int) -> tuple[int, int]:
 
 def layer_dilations(architecture: dict[str, Any]) -> list[int]:
     """Return the dilation of every layer, in frames: each stack starts again at 1."""
-    base, layers = architecture["dilation_base"], architecture["layers_per_stack"]
-    return [base**i for i in range(layers)] * architecture["stacks"]
+    return whole_dilations(architecture) * architecture["stacks"]
 
 
-def stack_context(architecture: dict[str, Any]) -> tuple[int, int]:
-    """Return the frames that all dilated layers together need before and after a frame."""
-    kernel_size = architecture["kernel_size"]
-    contexts = [layer_context(kernel_size, d) for d in layer_dilations(architecture)]
+def whole_dilations(architecture: dict[str, Any]) -> list[int]:
+    """Return the dilations of the layers that hear the whole spectrum: those of one stack."""
+    return [architecture["dilation_base"] ** i for i in range(architecture["layers_per_stack"])]
+
+
+def stack_context(architecture: dict[str, Any], dilations: list[int]) -> tuple[int, int]:
+    """Return the frames that layers of these dilations need before and after a frame."""
+    contexts = [layer_context(architecture["kernel_size"], d) for d in dilations]
     left, right = (sum(side) for side in zip(*contexts, strict=True))
     return left, right
 
@@ -76,10 +79,11 @@ def network_context(architecture: dict[str, Any]) -> tuple[int, int]:
     -------
     left_context, right_context : int
     """
-    left, right = stack_context(architecture)
+    left, right = stack_context(architecture, layer_dilations(architecture))
     if architecture["filterbank"]:
-        # twice the layers, over all cells and from cell to cell; a frame for each level of filters
-        left, right = 2 * left + 2, 2 * right + 2
+        more = stack_context(architecture, whole_dilations(architecture))
+        # and a frame for each level of filters
+        left, right = left + more[0] + 2, right + more[1] + 2
     return left * architecture["frame_size"], right * architecture["frame_size"]
 
 
@@ -96,14 +100,16 @@ def array_shapes(architecture: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     widths = [architecture["skip_filters"], *architecture["head"]]
 
     kernels: dict[str, tuple[int, ...]] = {"encoder": (1, width, filters)}
-    kernels |= layer_kernels(architecture, "layer", (), filters, widths[0])
+    count = len(layer_dilations(architecture))
+    whole_count = len(whole_dilations(architecture)) if step else count
+    kernels |= layer_kernels(architecture, "layer", whole_count, (), filters, widths[0])
     for i, (before, after) in enumerate(pairwise(widths)):
         kernels[f"head{i}"] = (1, before, after)
     if step:
         kernels["hints"] = (1, widths[-1], cell_count(step) * HINTS)
         kernels["cell_encoder"] = (1, 1, in_cell + HINTS, cell_filters)
         kernels |= layer_kernels(
-            architecture, "cell_layer", (CELL_TAPS,), cell_filters, cell_filters
+            architecture, "cell_layer", count, (CELL_TAPS,), cell_filters, cell_filters
         )
         kernels["mask"] = (1, 1, cell_filters, in_cell * architecture["targets"])
     else:
@@ -120,20 +126,25 @@ def array_shapes(architecture: dict[str, Any]) -> dict[str, tuple[int, ...]]:
         normalised = {"spectrum_norm": width, "hints_norm": widths[-1], "mask_norm": cell_filters}
         for name, size in normalised.items():
             shapes |= {f"{name}/{variable}": (size,) for variable in NORMALISATION}
-        for i in range(len(layer_dilations(architecture))):
-            for name, size in (("layer", filters), ("cell_layer", cell_filters)):
-                shapes |= {f"{name}{i}_gates/{average}": (size,) for average in AVERAGES}
+        averaged = {f"layer{i}_gates": filters for i in range(whole_count)}
+        averaged |= {f"cell_layer{i}_gates": cell_filters for i in range(count)}
+        for name, size in averaged.items():
+            shapes |= {f"{name}/{average}": (size,) for average in AVERAGES}
     return shapes
 
 
 def layer_kernels(
-    architecture: dict[str, Any], name: str, cells: tuple[int, ...], filters: int, skip_filters: int
+    architecture: dict[str, Any],
+    name: str,
+    count: int,
+    cells: tuple[int, ...],
+    filters: int,
+    skip_filters: int,
 ) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of the kernels of all dilated layers, which span so many cells."""
+    """Return the shapes of the kernels of dilated layers, which span so many cells."""
     kernels: dict[str, tuple[int, ...]] = {}
     taps = (architecture["kernel_size"], *cells, filters)
     pointwise = (1, *(1 for _ in cells), filters)
-    count = len(layer_dilations(architecture))
     for i in range(count):
         if architecture["filterbank"]:
             kernels[f"{name}{i}_gates"] = (*taps, 2 * filters)

@@ -11,7 +11,7 @@ from typing import Any
 
 from keras import layers, ops
 
-from .architecture import CELL_TAPS, EPSILON, layer_context, layer_dilations
+from .architecture import CELL_TAPS, EPSILON, layer_context
 
 Remember = Callable[[Any, int, str], Any]  # puts so many past frames of a signal in front of it
 
@@ -24,11 +24,12 @@ def gated_layers(
     config: dict[str, Any],
     remember: Remember | None,
     *,
+    dilations: list[int],
     filters: int,
     skip_filters: int,
-    name: str = "layer",
+    name: str,
 ) -> Any:
-    """Apply all dilated layers and return the sum of their skip connections.
+    """Apply dilated layers and return the sum of their skip connections.
 
     Parameters
     ----------
@@ -38,12 +39,14 @@ def gated_layers(
         The arguments of `WaveNet`.
     remember : callable, optional
         See `wavesep.models.wavenet.estimate`.
+    dilations : list of int
+        One for each layer, in frames.
     filters, skip_filters : int
     name : str
         Of the layers, before their number.
     """
     total = None
-    for i, dilation in enumerate(layer_dilations(config)):
+    for i, dilation in enumerate(dilations):
         left, right = layer_context(config["kernel_size"], dilation)
         if remember:
             x = remember(x, left + right, f"{name}{i}_past")

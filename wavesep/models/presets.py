@@ -30,19 +30,18 @@ FOLDED = POST | {
     "activation": "linear",
 }
 
-# A learned filterbank in front of the layers and behind them: they see 2.6 s, frequency by
+# A learned filterbank in front of the layers and behind them: they see 2.8 s, frequency by
 # frequency, in frames of 46 ms, and weigh it.
 # One channel, so that what is panned or wide says nothing: left and right are separated apart.
 FILTERBANK = FOLDED | {
-    "filters": 256,
-    "skip_filters": 256,
-    "stacks": 2,
+    "filters": 192,
+    "skip_filters": 192,
     "layers_per_stack": 3,
     "frame_size": 2048,
     "channels": 1,
     "head": (),
     "filterbank": 256,
-    "cell_filters": 32,
+    "cell_filters": 48,
 }
 
 PRESETS = {

@@ -17,6 +17,7 @@ from .architecture import (
     layer_dilations,
     network_context,
     stack_context,
+    whole_dilations,
 )
 from .filterbank import HINTS, cell_count
 from .layers import Remember, convolution, crop, gated_layers, normalise
@@ -44,7 +45,7 @@ def estimate(
         return weigh(mixture, config, remember)
     width = config["frame_size"] * config["channels"]
     x = layers.Reshape((-1, width), name="fold")(mixture)
-    total = whole_layers(x, config, remember)
+    total = whole_layers(x, config, layer_dilations(config), remember)
     frames = layers.Conv1D(
         width * config["targets"],
         1,
@@ -59,12 +60,15 @@ def estimate(
     return samples(frames)
 
 
-def whole_layers(x: Any, config: dict[str, Any], remember: Remember | None) -> Any:
-    """Map frames, ``(batch, frames, width)``, to the sum of what all layers and the head hear."""
+def whole_layers(
+    x: Any, config: dict[str, Any], dilations: list[int], remember: Remember | None
+) -> Any:
+    """Map frames, ``(batch, frames, width)``, to what layers and the head make of them."""
     x = convolution(x, config["filters"], activation=config["activation"], name="encoder")
     total = gated_layers(
-        x, config, remember, filters=config["filters"], skip_filters=config["skip_filters"]
-    )
+        x, config, remember, dilations=dilations,
+        filters=config["filters"], skip_filters=config["skip_filters"], name="layer",
+    )  # fmt: skip
     for i, size in enumerate(config["head"]):
         total = convolution(total, size, activation="relu", name=f"head{i}")
     return total
@@ -80,34 +84,39 @@ def weigh(mixture: Any, config: dict[str, Any], remember: Remember | None) -> An
                             └─ crop ─(×)─ synthesis ─ estimate                to cell ─┐
                                       └──────────────────────── sigmoid, mask ─────────┘
     """
-    left, right = stack_context(config)
     count, filters = cell_count(config["filterbank"]), config["cell_filters"]
+    whole_context = stack_context(config, whole_dilations(config))
+    cell_context = stack_context(config, layer_dilations(config))
 
-    def later(x: Any, times: int, name: str) -> Any:
-        """Leave out the context of the layers that others went through, so many times."""
+    def later(x: Any, contexts: list[tuple[int, int]], name: str) -> Any:
+        """Leave out the contexts of layers that others went through."""
+        left, right = map(sum, zip(*contexts, strict=True))
         if remember:
-            return crop(remember(x, times * right, f"{name}_past"), 0, times * right, name)
-        return crop(x, times * left, times * right, name)
+            x, left = remember(x, right, f"{name}_past"), 0
+        return crop(x, left, right, name)
 
     analysed = analyse(mixture, config, remember)
     x = cells(analysed, config)
     width = x.shape[-1]
     x = normalise(layers.Reshape((-1, count * width), name="spectrum")(x), "spectrum_norm")
 
-    whole = normalise(whole_layers(x, config, remember), "hints_norm")
-    whole = layers.Activation("relu", name="hints_relu")(whole)
+    whole = whole_layers(x, config, whole_dilations(config), remember)
+    whole = layers.Activation("relu", name="hints_relu")(normalise(whole, "hints_norm"))
     hints = convolution(whole, count * HINTS, name="hints")
     hints = layers.Reshape((-1, count, HINTS), name="hints_cells")(hints)
-    x = layers.Reshape((-1, count, width), name="spectrum_cells")(later(x, 1, "spectrum_crop"))
+    x = later(x, [whole_context], "spectrum_crop")
+    x = layers.Reshape((-1, count, width), name="spectrum_cells")(x)
     x = layers.Concatenate(name="hinted")([x, hints])
 
     x = convolution(x, filters, activation=config["activation"], name="cell_encoder")
     x = gated_layers(
-        x, config, remember, filters=filters, skip_filters=filters, name="cell_layer"
-    )
+        x, config, remember, dilations=layer_dilations(config),
+        filters=filters, skip_filters=filters, name="cell_layer",
+    )  # fmt: skip
     x = layers.Activation("relu", name="mask_relu")(normalise(x, "mask_norm"))
     mask = convolution(x, width * config["targets"], activation="sigmoid", name="mask")
-    return synthesise(mask, later(analysed, 2, "analysed_crop"), config, remember)
+    analysed = later(analysed, [whole_context, cell_context], "analysed_crop")
+    return synthesise(mask, analysed, config, remember)
 
 
 @keras.saving.register_keras_serializable(package="wavesep")
@@ -150,8 +159,9 @@ class WaveNet(keras.Model):
         them together again; without, 0, it sees the folded samples and computes the estimate's.
         Filters are two steps long, those of the second level two frames, and begin as Fourier's.
     cell_filters : int, >= 1
-        With a filterbank, layers that hear the whole spectrum, as above, are followed by as many
-        that go from cell to cell of it, each with its neighbours: channels of these.
+        With a filterbank, a single stack as above hears the whole spectrum; what it makes of it is
+        heard by ``stacks`` that go from cell to cell of it, each with its neighbours. Channels of
+        the latter.
     activation : {"relu", "linear"}
         Of the encoder and of the 1x1 convolutions in each layer: "relu" in the post, "linear" in
         the WaveNet paper.
