@@ -119,6 +119,25 @@ def test_the_two_of_one_song_are_played_alike_and_others_apart(stems: tuple[Clip
     assert slopes == {0.0: {False}, 1.0: {True}}
 
 
+def test_vocals_are_drawn_until_they_are_sung(tmp_path: Path) -> None:
+    for kind in ("vocals", "accompaniment"):
+        (tmp_path / kind).mkdir()
+        audio = np.full(20 * RATE, 0.3)
+        audio[: 16 * RATE] = 0 if kind == "vocals" else 0.3  # sung in the last fifth
+        soundfile.write(tmp_path / kind / "song.wav", audio, RATE, subtype="FLOAT")
+    clips = Clips(tmp_path / "vocals"), Clips(tmp_path / "accompaniment")
+
+    sung = {}
+    for share in (0.0, 0.7):
+        mixes = generator(clips, augmentation=PLAIN, sung_share=share, samples=RATE)
+        targets = [mixes.example(0, 0, k)[1] for k in range(100)]
+        sung[share] = np.mean([(np.abs(target) > 0.1).mean() >= 0.69 for target in targets])
+
+    assert sung[0.0] == pytest.approx(0.19, abs=0.1)
+    # all eight places silent: 0.81 ** 8
+    assert sung[0.7] == pytest.approx(0.81, abs=0.1)
+
+
 def test_without_pairs_none_is_aligned(stems: tuple[Clips, Clips]) -> None:
     vocals = Clips(stems[0].folder, names="ab")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from ..audio.read import AudioInfo, audio_info, read_part
 from ..dsp.channels import to_channels
 from ..errors import AudioError, OptionError
 
+PARTS = 10  # of a snippet, each of which sounds or does not
+QUIET = 0.01  # RMS of what does not
 SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"}
 
 
@@ -117,6 +120,15 @@ class Clips:
         if rate != sample_rate:
             part = soxr.resample(part, rate, sample_rate)
         return to_channels(part[:samples], channels)
+
+    def sounding(self, index: int, start: float, seconds: float) -> float:
+        """Return the share of a snippet's tenths that are louder than -40 dB of full scale."""
+        info = self._infos[index]
+        edges = np.linspace(start, start + seconds, PARTS + 1) * info.sample_rate
+        edges = edges.round().astype(int).clip(0, info.samples)
+        audio = self._part(index, int(edges[0]), int(edges[-1]))
+        parts = [audio[a:b] for a, b in pairwise(edges - edges[0]) if a < b]
+        return sum(float(np.sqrt(np.square(part).mean())) > QUIET for part in parts) / PARTS
 
     def _part(self, index: int, begin: int, end: int) -> Audio:
         """Read samples of a clip at its own rate."""

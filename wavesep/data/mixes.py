@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 from ..audio import Audio
 from . import augment
 from .clips import Clips, pairs
+
+TRIES = 8  # to find a place that is sung enough
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 
@@ -52,7 +55,7 @@ class Augmentation:
     """
 
     speed: tuple[float, float] = (0.8, 1.25)
-    gain_db: float = 7.0
+    gain_db: float = 5.0
     pan_db: float = 4.0
     width: tuple[float, float] = (0.5, 1.2)
     mono: float = 0.5
@@ -91,6 +94,8 @@ class MixGenerator(keras.utils.PyDataset):
     aligned_share : float, in [0, 1]
         Share of mixtures whose two snippets are of one song, at the same place, and keep their
         balance to within 3 dB. Where no name stands in both folders, none are.
+    sung_share : float, in [0, 1]
+        Vocals are drawn anew, up to eight times, until they sound in this share of the target.
     augmentation : Augmentation
         How often and how far snippets are changed.
     seed : int
@@ -117,6 +122,7 @@ class MixGenerator(keras.utils.PyDataset):
         batch_size: int = 4,
         batches: int = 100,
         aligned_share: float = 0.3,
+        sung_share: float = 0.7,
         augmentation: Augmentation = Augmentation(),
         seed: int = 0,
         workers: int = 1,
@@ -134,6 +140,7 @@ class MixGenerator(keras.utils.PyDataset):
         self.batches = batches
         self.pairs = pairs(vocals, accompaniment)
         self.aligned_share = aligned_share if self.pairs else 0.0
+        self.sung_share = sung_share
         self.augmentation = augmentation
         self.seed = seed
         self.epoch = 0
@@ -197,19 +204,32 @@ class MixGenerator(keras.utils.PyDataset):
 
     def _aligned(self, rng: np.random.Generator) -> tuple[Audio, Audio]:
         weights = self._pair_weights / self._pair_weights.sum()
-        i, j = self.pairs[rng.choice(len(self.pairs), p=weights)]
-        start, speed = self._place(float(self.vocals.seconds[i]), rng)
+        (i, j), start, speed = self._sung(
+            rng, lambda: self.pairs[rng.choice(len(self.pairs), p=weights)]
+        )
         return (
             self._read(self.vocals, i, start, speed),
             self._read(self.accompaniment, j, start, speed),
         )
 
     def _unrelated(self, rng: np.random.Generator) -> tuple[Audio, Audio]:
-        return self._snippet(self.vocals, rng), self._snippet(self.accompaniment, rng)
+        (i, _), start, speed = self._sung(rng, lambda: (self.vocals.draw(rng), 0))
+        j = self.accompaniment.draw(rng)
+        place = self._place(float(self.accompaniment.seconds[j]), rng)
+        return self._read(self.vocals, i, start, speed), self._read(self.accompaniment, j, *place)
 
-    def _snippet(self, clips: Clips, rng: np.random.Generator) -> Audio:
-        index = clips.draw(rng)
-        return self._read(clips, index, *self._place(float(clips.seconds[index]), rng))
+    def _sung(
+        self, rng: np.random.Generator, draw: Callable[[], tuple[int, int]]
+    ) -> tuple[tuple[int, int], float, float]:
+        """Draw clips, where the snippet of the vocals begins and its speed; sung, if possible."""
+        for _ in range(TRIES):
+            clips = draw()
+            start, speed = self._place(float(self.vocals.seconds[clips[0]]), rng)
+            begin = start + self.left_context * speed / self.sample_rate
+            seconds = self.samples * speed / self.sample_rate
+            if self.vocals.sounding(clips[0], begin, seconds) >= self.sung_share:
+                break
+        return clips, start, speed
 
     def _place(self, seconds: float, rng: np.random.Generator) -> tuple[float, float]:
         """Draw where a snippet begins and its speed; one longer than its clip holds all of it."""

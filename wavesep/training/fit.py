@@ -125,7 +125,15 @@ def describe(
     network: WaveNet, mixes: MixGenerator, epochs: int, learning_rate: float
 ) -> dict[str, Any]:
     """Return what decides the weights that a run ends with."""
-    names = ("samples", "sample_rate", "batch_size", "batches", "aligned_share", "seed")
+    names = (
+        "samples",
+        "sample_rate",
+        "batch_size",
+        "batches",
+        "aligned_share",
+        "sung_share",
+        "seed",
+    )
     settings = network.config | {name: getattr(mixes, name) for name in names}
     settings |= {"epochs": epochs, "learning_rate": learning_rate}
     settings |= {"augmentation": asdict(mixes.augmentation)}
