@@ -7,6 +7,8 @@ each band into sub-bands. A band and a sub-band are two signals, a real and an i
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -101,8 +103,8 @@ def sub_band_filters(steps: int) -> tuple[Kernel, Kernel]:
 def _sine_window(step: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the times of two steps and a column that weighs them, orthonormal with Fourier's."""
     time: NDArray[np.float64] = np.arange(2 * step) + 0.5
-    window: NDArray[np.float64] = np.sin(np.pi * time / (2 * step))[:, None] / np.sqrt(2 * step)
-    return time, window
+    window = np.asarray(np.sin(np.pi * time / (2 * step)) / math.sqrt(2 * step), np.float64)
+    return time, window[:, None]
 
 
 def _kernels(analysis: NDArray[np.float64], inverse: NDArray[np.float64]) -> tuple[Kernel, Kernel]:
