@@ -102,7 +102,7 @@ def sub_band_filters(steps: int) -> tuple[Kernel, Kernel]:
 
 def _sine_window(step: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the times of two steps and a column that weighs them, orthonormal with Fourier's."""
-    time: NDArray[np.float64] = np.arange(2 * step) + 0.5
+    time = np.arange(2 * step, dtype=np.float64) + 0.5
     window = np.asarray(np.sin(np.pi * time / (2 * step)) / math.sqrt(2 * step), np.float64)
     return time, window[:, None]
 
