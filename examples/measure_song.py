@@ -55,9 +55,8 @@ mixture, sample_rate = read_audio(args.song)
 stems = Separator(args.model).separate(mixture, sample_rate)
 others = Separator(args.model, chunk_seconds=CHUNKS).separate(mixture, sample_rate)
 vocals = stems["vocals"]
-print(
-    f"{args.song.name}: {len(mixture) / sample_rate:.0f} s, vocals {level(vocals):.1f} dB of full"
-)
+print(f"{args.song.name}: {len(mixture) / sample_rate:.0f} s")
+print(f"vocals: {level(vocals):.1f} dB of full scale")
 
 for passage in args.without_singer:
     start, end = (round(float(second) * sample_rate) for second in passage.split("-"))

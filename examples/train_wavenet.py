@@ -53,7 +53,7 @@ parser.add_argument(
 parser.add_argument("--start", help="begin with the weights of this model, a name or a file")
 parser.add_argument(
     "--freeze", nargs="*", default=[], metavar="LAYER",
-    help="leave the weights of these layers as they begin, such as analysis synthesis",
+    help="leave the weights of these layers as they begin, such as analysis_bands",
 )  # fmt: skip
 parser.add_argument("--seed", type=int, default=0)
 parser.add_argument("--card", type=Path, help="JSON with licence and data card of the weights")

@@ -79,7 +79,7 @@ def generator(folder: Path, network: WaveNet, samples: int) -> MixGenerator:
             soundfile.write(folder / kind / f"{i}.flac", clip, RATE, subtype="PCM_16")
     return MixGenerator(
         Clips(folder / "vocals"), Clips(folder / "accompaniment"),
-        samples=samples, batch_size=BATCH_SIZE, workers=2,
+        samples=samples, channels=network.config["channels"], batch_size=BATCH_SIZE, workers=2,
         left_context=network.left_context, right_context=network.right_context,
     )  # fmt: skip
 
