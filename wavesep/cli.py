@@ -277,6 +277,7 @@ def info(args: argparse.Namespace, console: Console) -> int:
     del console  # the answer goes to standard output
     file = read_model_file(args.model)
     left, right = network_context(file.architecture)
+    channels = str(file.architecture["channels"])
 
     def span(samples: int) -> str:
         return f"{samples:,} samples, {1000 * samples / file.sample_rate:,.1f} ms"
@@ -288,7 +289,7 @@ def info(args: argparse.Namespace, console: Console) -> int:
         "model": args.model,
         "sources": ", ".join(file.sources),
         "sample rate": f"{file.sample_rate:,} Hz",
-        "channels": file.architecture["channels"],
+        "channels": "1: a song's are separated one by one" if channels == "1" else channels,
         "parameters": f"{file.parameters:,}",
         "left context": span(left),
         "right context": span(right),

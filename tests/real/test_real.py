@@ -32,14 +32,17 @@ def excerpt(song: Path) -> Audio:
 
 
 def test_chunks_of_a_real_song_leave_no_trace(excerpt: Audio) -> None:
-    frame = load_model("vocals").config["frame_size"]
+    network = load_model("vocals")
+    channels, frame = network.config["channels"], network.config["frame_size"]
     spare = np.zeros((-len(excerpt) % frame, 2), np.float32)
-    whole = load_model("vocals").predict(np.concatenate([excerpt, spare])[np.newaxis], verbose=0)
+    songs = np.split(np.concatenate([excerpt, spare])[np.newaxis], 2 // channels, axis=-1)
+    whole = network.predict(np.concatenate(songs), verbose=0)
+    whole = np.concatenate([*whole], axis=-1)[: len(excerpt)]
 
     for seconds in (0.4, 3.0):
         separator = Separator(chunk_seconds=seconds, precision="float32")
         vocals = separator.separate(excerpt, 44_100)["vocals"]
-        np.testing.assert_allclose(vocals, whole[0, : len(excerpt)], atol=1e-5)
+        np.testing.assert_allclose(vocals, whole, atol=1e-5)
 
 
 def test_a_part_of_a_real_song(separator: Separator, song: Path, tmp_path: Path) -> None:
