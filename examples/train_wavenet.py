@@ -39,7 +39,7 @@ parser.add_argument(
     help="songs to measure with: a folder with vocals/ and accompaniment/, equal names",
 )  # fmt: skip
 parser.add_argument("--run", default="runs/first", help="checkpoints, logs (default: %(default)s)")
-parser.add_argument("--preset", default="folded", choices=sorted(wavesep.PRESETS))
+parser.add_argument("--preset", default="filterbank", choices=sorted(wavesep.PRESETS))
 parser.add_argument("--epochs", type=int, default=50, help="default: %(default)s")
 parser.add_argument("--batch-size", type=int, default=8, help="mixtures (default: %(default)s)")
 parser.add_argument(

@@ -65,7 +65,7 @@ class Augmentation:
     equalise_db: float = 6.0
     noise: float = 0.1
     noise_db: tuple[float, float] = (-80.0, -40.0)
-    mute_vocals: float = 0.06
+    mute_vocals: float = 0.12
     mute_accompaniment: float = 0.04
 
 
