@@ -164,3 +164,11 @@ def test_names_are_divided_once_and_for_all(count: int, share: float, seed: int)
 def test_one_name_cannot_be_divided() -> None:
     with pytest.raises(OptionError, match="two songs with both stems"):
         split_names(["one"], 0.1, 0)
+
+
+def test_two_files_of_one_name_are_told(tmp_path: Path) -> None:
+    for suffix in ("wav", "flac"):
+        soundfile.write(tmp_path / f"a.{suffix}", np.zeros(100), 8_000)
+
+    with pytest.raises(AudioError, match="have one name"):
+        Clips(tmp_path)

@@ -14,6 +14,7 @@ from ..audio import Audio
 from ..audio.read import AudioInfo, audio_info, read_part
 from ..dsp.channels import to_channels
 from ..errors import AudioError, OptionError
+from .manifest import known_infos
 
 PARTS = 10  # of a snippet, each of which sounds or does not
 QUIET = 0.01  # RMS of what does not
@@ -26,7 +27,8 @@ class Clips:
     Parameters
     ----------
     folder : path
-        Searched with everything below it, links too, for wav, flac, ogg, mp3 and aiff files.
+        Searched with everything below it, links too, for wav, flac, ogg, mp3 and aiff files. Where
+        it is part of a prepared set, the manifest knows them and none is opened.
     names : iterable of str, optional
         Take only these files: paths below the folder, without their suffix. Default: all.
     in_memory : bool
@@ -44,7 +46,8 @@ class Clips:
     Raises
     ------
     AudioError
-        If no audio file is there, or one cannot be opened.
+        If no audio file is there, one cannot be opened, two have one name, or a file that the
+        manifest names is missing.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Clips:
     ) -> None:
         self.folder = Path(folder)
         found = find_audio(self.folder)
+        known = known_infos(self.folder)
         if names is not None:
             wanted = set(names)
             found = {name: path for name, path in found.items() if name in wanted}
@@ -63,7 +67,9 @@ class Clips:
             raise AudioError(f"no audio file in {self.folder}: {', '.join(sorted(SUFFIXES))}")
         self.names = sorted(found)
         self.paths = [found[name] for name in self.names]
-        self._infos: list[AudioInfo] = [audio_info(path) for path in self.paths]
+        self._infos: list[AudioInfo] = [
+            known.get(path.resolve()) or audio_info(path) for path in self.paths
+        ]
         self._decoded: dict[int, Audio] | None = {} if in_memory else None
         self.seconds = np.array([info.samples / info.sample_rate for info in self._infos])
 
@@ -147,12 +153,16 @@ def find_audio(folder: Path) -> dict[str, Path]:
     """Return the audio files below a folder by their path in it without suffix."""
     if not folder.is_dir():
         raise AudioError(f"no folder {folder}")
-    found = {}
+    found: dict[str, Path] = {}
     for place, _, files in os.walk(folder, followlinks=True):
         for file in files:
             path = Path(place, file)
-            if path.suffix.lower() in SUFFIXES and not file.startswith("."):
-                found[path.relative_to(folder).with_suffix("").as_posix()] = path
+            if path.suffix.lower() not in SUFFIXES or file.startswith("."):
+                continue
+            name = path.relative_to(folder).with_suffix("").as_posix()
+            if name in found:
+                raise AudioError(f"{found[name]} and {path} have one name: remove one of them")
+            found[name] = path
     return found
 
 

@@ -1,0 +1,86 @@
+"""Prepare folders of vocals and folders of accompaniment, of any format.
+
+    python data_prep/folders.py prepared --vocals acapellas/ --accompaniment instrumentals/
+
+Files of the same name below the two are the two stems of one song, and go into the same split;
+others stand alone. Run it again to go on, or after songs were added: what is there stays. The exit
+code is 1 if a file was skipped; prepared/skipped.csv says which, and why.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from functools import partial
+from pathlib import Path
+
+from preparing import Song, Sound, add_options, prepare, split_of
+
+from wavesep.audio.read import read_audio
+from wavesep.data.clips import SUFFIXES
+from wavesep.errors import AudioError
+
+VIDEO = {".m4a", ".aac", ".mp4", ".mov", ".mkv", ".webm", ".opus", ".wma", ".m4v", ".avi", ".ac3"}
+
+
+def main() -> int:
+    """Read the command line, prepare, return the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_options(parser)
+    for kind in ("vocals", "accompaniment"):
+        parser.add_argument(f"--{kind}", type=Path, nargs="+", default=[], metavar="FOLDER")
+    parser.add_argument("--source", help="where they come from (default: the folder's name)")
+    parser.add_argument("--licence", default="not stated", help="default: %(default)s")
+    parser.add_argument("--valid-share", type=float, default=0.1, help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=0, help="of the splits (default: %(default)s)")
+    args = parser.parse_args()
+    if not 0 <= args.valid_share < 1:
+        parser.error("--valid-share must be at least 0 and less than 1")
+    if missing := [f for f in args.vocals + args.accompaniment if not f.is_dir()]:
+        parser.error(f"no folder {missing[0]}")
+    songs = find_songs(args)
+    if not songs:
+        parser.error("no audio file is in these folders")
+    return prepare(songs, args.out, args.jobs)
+
+
+def find_songs(args: argparse.Namespace) -> list[Song]:
+    """Return the songs of all folders; files of one name and different kinds are one song."""
+    songs: list[Song] = []
+    files = {kind: find_files(getattr(args, kind)) for kind in ("vocals", "accompaniment")}
+    for name in sorted({name for found in files.values() for name in found}):
+        stems = {kind: list(found[name]) for kind, found in files.items() if name in found}
+        while stems:  # more than once if a folder has two files of one name
+            paths = {kind: found.pop(0) for kind, found in stems.items()}
+            stems = {kind: found for kind, found in stems.items() if found}
+            source = args.source or next(iter(paths.values())).parent.name
+            split = split_of(name, args.valid_share, args.seed)
+            load = partial(read_files, paths)
+            songs.append(Song(name, split, source, args.licence, load, tuple(paths)))
+    return songs
+
+
+def find_files(folders: list[Path]) -> dict[str, list[Path]]:
+    """Return the audio and video files below some folders by their path without suffix."""
+    found: dict[str, list[Path]] = {}
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            if path.suffix.lower() in SUFFIXES | VIDEO and not path.name.startswith("."):
+                name = path.relative_to(folder).with_suffix("").as_posix()
+                found.setdefault(name, []).append(path)
+    return found
+
+
+def read_files(paths: dict[str, Path]) -> dict[str, Sound]:
+    """Decode the stems of a song."""
+    sounds = {kind: read_audio(path) for kind, path in paths.items()}
+    for kind, (audio, _) in sounds.items():
+        if not audio.any():
+            raise AudioError(f"{paths[kind]} is silent")
+    return sounds
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,233 @@
+"""What the scripts of this folder share: songs in, a prepared set out.
+
+A prepared set is a folder of train/, valid/ and test/, as far as there are any, with vocals/ and
+accompaniment/ in each: FLAC files, of the same name where they belong to one song. manifest.csv
+says what every file is; skipped.csv says which songs are not there, and why.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import math
+import signal
+import sys
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context
+from os import cpu_count
+from pathlib import Path
+
+import numpy as np
+import pyloudnorm
+import soundfile
+import soxr
+from rich.console import Console
+from rich.progress import track
+
+from wavesep.audio import Audio
+from wavesep.audio.write import StemFormat, open_stems
+from wavesep.data.manifest import MANIFEST, Entry, read_manifest, write_manifest
+from wavesep.dsp.channels import to_channels
+from wavesep.errors import AudioError, WavesepError
+
+SKIPPED = "skipped.csv"
+INTERRUPTED = 130  # the shell's own code for Ctrl-C
+SHORTEST = 0.4  # seconds whose loudness is defined: one block of ITU-R BS.1770
+
+Sound = tuple[Audio, int]  # samples and their rate, in Hz
+
+
+@dataclass(frozen=True)
+class Song:
+    """A song, or the only stem of one, that is to be prepared.
+
+    Attributes
+    ----------
+    name : str
+        Of its files, below the folder of their kind and without suffix.
+    split : {"train", "valid", "test"}
+    source, licence : str
+    load : callable
+        Returns the sound of each kind; is called in another process.
+    kinds : tuple of str
+        What it returns: "vocals", "accompaniment" or both.
+    """
+
+    name: str
+    split: str
+    source: str
+    licence: str
+    load: Callable[[], dict[str, Sound]]
+    kinds: tuple[str, ...]
+
+    @property
+    def paths(self) -> dict[str, str]:
+        """Where each kind lies in the set; composed characters, which all systems agree on."""
+        name = unicodedata.normalize("NFC", self.name)
+        return {kind: f"{self.split}/{kind}/{name}.flac" for kind in self.kinds}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what all scripts take."""
+    parser.add_argument("out", type=Path, help="folder of the prepared set; made where missing")
+    parser.add_argument(
+        "-j", "--jobs", type=int, default=cpu_count() or 1, metavar="N",
+        help="processes (default: one a core)",
+    )  # fmt: skip
+
+
+def prepare(songs: Sequence[Song], out: Path, jobs: int) -> int:
+    """Store songs that are not there yet; print what was skipped, and return the exit code.
+
+    Parameters
+    ----------
+    songs : sequence of Song
+    out : path
+        Of the set. What it holds already stays.
+    jobs : int, >= 1
+        Processes.
+
+    Returns
+    -------
+    int
+        0 if every song is there, 1 if one was skipped, 130 after Ctrl-C: the same command goes on.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    entries = {entry.path: entry for entry in stored(out)}
+    wanted, skipped = distinct(songs)
+    missing = [song for song in wanted if not {*song.paths.values()} <= entries.keys()]
+    if spared := len(wanted) - len(missing):
+        print(f"{spared} songs are there already")
+    try:
+        store_all(missing, out, jobs, entries, skipped)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on", file=sys.stderr)
+        return INTERRUPTED
+    finally:
+        write_manifest(out, entries.values())
+        write_skipped(out, skipped)
+    for name, reason in skipped:
+        print(f"skipped {name}: {reason}", file=sys.stderr)
+    print(f"{out}: {len(entries)} files, {sum(e.seconds for e in entries.values()) / 60:.0f} min")
+    return 1 if skipped else 0
+
+
+def stored(out: Path) -> list[Entry]:
+    """Return the entries of a set whose files are there; say which are not."""
+    if not (out / MANIFEST).is_file():
+        return []
+    entries = read_manifest(out)
+    for entry in entries:
+        if not (out / entry.path).is_file():
+            print(f"{entry.path} is in the manifest but not there", file=sys.stderr)
+    return [entry for entry in entries if (out / entry.path).is_file()]
+
+
+def distinct(songs: Iterable[Song]) -> tuple[list[Song], list[tuple[str, str]]]:
+    """Return the songs, and a complaint for each whose files would overwrite another's."""
+    taken: dict[str, Song] = {}
+    kept, complaints = [], []
+    for song in songs:
+        if other := next((taken[p] for p in song.paths.values() if p in taken), None):
+            complaints.append((song.name, f"there is another song of this name, in {other.source}"))
+            continue
+        taken |= dict.fromkeys(song.paths.values(), song)
+        kept.append(song)
+    return kept, complaints
+
+
+def store_all(
+    songs: Sequence[Song],
+    out: Path,
+    jobs: int,
+    entries: dict[str, Entry],
+    skipped: list[tuple[str, str]],
+) -> None:
+    """Store songs in several processes; add to entries and skipped as they become ready."""
+    console = Console(stderr=True)
+    # a fork of a process that has threads, as NumPy's, may hang
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), ignore_interrupts)
+    try:
+        work: dict[Future[list[Entry]], Song] = {pool.submit(store, s, out): s for s in songs}
+        for job in track(as_completed(work), "preparing", len(work), console=console):
+            try:
+                entries |= {entry.path: entry for entry in job.result()}
+                write_manifest(out, entries.values())
+            except WavesepError as error:
+                skipped.append((work[job].name, str(error)))
+    except BrokenProcessPool as error:
+        raise MemoryError("a process was killed: take fewer --jobs, and go on") from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def ignore_interrupts() -> None:
+    """Let Ctrl-C be the first process's own affair: what is begun is finished."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def store(song: Song, out: Path) -> list[Entry]:
+    """Write the stems of a song, all or none of them, and return their entries."""
+    sounds, rate = alike(song.load())
+    first = next(iter(sounds.values()))
+    if not first.size:
+        raise AudioError("it has no samples")
+    paths = {kind: out / path for kind, path in song.paths.items()}
+    form = StemFormat("flac", 16, rate, first.shape[1])
+    with open_stems(paths, form, samples=len(first), overwrite=True) as writer:
+        writer.write(sounds)
+    return [entry_of_file(out, path, kind, song) for kind, path in song.paths.items()]
+
+
+def alike(sounds: dict[str, Sound]) -> tuple[dict[str, Audio], int]:
+    """Bring the stems of a song to one rate, length and number of channels, the largest."""
+    rate = max(r for _, r in sounds.values())
+    channels = max(audio.shape[1] for audio, _ in sounds.values())
+    same = {
+        kind: to_channels(audio if r == rate else soxr.resample(audio, r, rate), channels)
+        for kind, (audio, r) in sounds.items()
+    }
+    length = max(len(audio) for audio in same.values())
+    for kind, audio in same.items():
+        if (short := (length - len(audio)) / rate) > SHORTEST:
+            print(f"{kind} ends {short:.1f} s before its song: silence follows", file=sys.stderr)
+    return {k: np.pad(audio, ((0, length - len(audio)), (0, 0))) for k, audio in same.items()}, rate
+
+
+def entry_of_file(out: Path, path: str, kind: str, song: Song) -> Entry:
+    """Measure a file that was written."""
+    audio, rate = soundfile.read(out / path, dtype="float32", always_2d=True)
+    return Entry(
+        path, kind, song.source, song.licence, len(audio) / rate, rate, audio.shape[1],
+        round(float(np.abs(audio).max()), 5), loudness(audio, rate),
+        hashlib.sha256((out / path).read_bytes()).hexdigest(),
+    )  # fmt: skip
+
+
+def loudness(audio: Audio, sample_rate: int) -> float:
+    """Return the integrated loudness in LUFS; -inf where it is not defined."""
+    if len(audio) < SHORTEST * sample_rate or not audio.any():
+        return -math.inf
+    meter = pyloudnorm.Meter(sample_rate)
+    # five channels at the most have a weight in the standard
+    return round(float(meter.integrated_loudness(audio[:, :5].astype(float))), 2)
+
+
+def write_skipped(out: Path, skipped: Iterable[tuple[str, str]]) -> None:
+    """Write which songs were skipped in this run, and why."""
+    with (out / SKIPPED).open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("song", "reason"), *skipped])
+
+
+def split_of(name: str, valid_share: float, seed: int) -> str:
+    """Return "valid" for a share of all names and "train" for the others.
+
+    It depends on the name alone, so a song stays where it is when others come.
+    """
+    digest = hashlib.sha256(f"{seed} {unicodedata.normalize('NFC', name)}".encode()).digest()
+    return "valid" if int.from_bytes(digest[:8], "big") < valid_share * 2**64 else "train"
