@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
+from fractions import Fraction
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -66,3 +69,68 @@ def song(tmp_path: Path, noise: Audio) -> Path:
     path = tmp_path / "song.wav"
     soundfile.write(path, noise, 44_100, subtype="PCM_16")
     return path
+
+
+# the first is one of those that the musdb package holds back for validation
+MUSDB_SONGS = {
+    "train": ("Actions - One Minute Smile", "Blåbär - Två"),
+    "test": ("Nobody - Song",),
+}
+MUSDB_STEMS = ("drums", "bass", "other", "vocals")  # in the order of stem files
+
+
+def musdb_stems(seed: int) -> dict[str, Audio]:
+    """Return 2.5 s of four stems, and their sum."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(110_250)[:, None] / 44_100
+    hertz = rng.uniform(80, 2_000, (4, 2))
+    stems = {
+        name: (0.15 * np.sin(2 * np.pi * f * time)).astype(np.float32)
+        for name, f in zip(MUSDB_STEMS, hertz, strict=True)
+    }
+    mixture: Audio = np.sum([*stems.values()], axis=0, dtype=np.float32)
+    return {"mixture": mixture} | stems
+
+
+@pytest.fixture(scope="session")
+def musdb_hq(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder like MUSDB18-HQ, of wav files."""
+    root = tmp_path_factory.mktemp("musdb") / "MUSDB18-HQ"
+    for subset, names in MUSDB_SONGS.items():
+        for seed, name in enumerate(names):
+            (root / subset / name).mkdir(parents=True)
+            for stem, audio in musdb_stems(seed).items():
+                soundfile.write(root / subset / name / f"{stem}.wav", audio, 44_100)
+    return root
+
+
+@pytest.fixture(scope="session")
+def musdb18(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder like MUSDB18, of stem files: AAC streams in one MP4."""
+    root = tmp_path_factory.mktemp("musdb") / "MUSDB18"
+    for subset, names in MUSDB_SONGS.items():
+        (root / subset).mkdir(parents=True)
+        for seed, name in enumerate(names):
+            write_stem_file(root / subset / f"{name}.stem.mp4", musdb_stems(seed))
+    return root
+
+
+def write_stem_file(path: Path, stems: dict[str, Audio]) -> None:
+    """Write sounds as the streams of one file."""
+    with av.open(path, "w", format="mp4") as container:
+        streams = [container.add_stream("aac", rate=44_100, layout="stereo") for _ in stems]
+        for stream, audio in zip(streams, stems.values(), strict=True):
+            stream.bit_rate = 256_000
+            frame = av.AudioFrame.from_ndarray(
+                np.ascontiguousarray(audio.T), format="fltp", layout="stereo"
+            )
+            frame.sample_rate, frame.pts, frame.time_base = 44_100, 0, Fraction(1, 44_100)
+            for packet in (*stream.encode(frame), *stream.encode(None)):
+                container.mux(packet)
+
+
+@pytest.fixture(scope="session")
+def ffmpeg() -> None:
+    """A test that needs FFmpeg's programs, as musdb does, is skipped where they are not."""
+    if not (shutil.which("ffmpeg") and shutil.which("ffprobe")):
+        pytest.skip("musdb needs ffmpeg and ffprobe, which are not here")

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import csv
+import functools
 import hashlib
+import io
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +26,7 @@ import soundfile
 from wavesep.audio import Audio
 from wavesep.data import Clips, pairs
 from wavesep.data.manifest import Entry, read_manifest
+from wavesep.dsp.demo import demo_song
 
 DATA_PREP = Path(__file__).parents[1] / "data_prep"
 RATE = 22_050
@@ -169,3 +177,258 @@ def test_after_ctrl_c_it_goes_on(tmp_path: Path) -> None:
 def test_mistakes_are_told(tmp_path: Path, arguments: list[str], message: str) -> None:
     assert message in run("folders.py", tmp_path / "out", *arguments, code=2)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kind", ["musdb_hq", "musdb18"])
+def test_musdb18(kind: str, ffmpeg: None, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    out = tmp_path / "prepared"
+
+    printed = run("musdb18.py", out, request.getfixturevalue(kind))
+
+    assert "6 files" in printed
+    entries = by_path(out)
+    held_back = "valid/vocals/Actions - One Minute Smile.flac"
+    assert {held_back, "train/vocals/Blåbär - Två.flac"} < entries.keys()
+    assert entries[held_back].source == "MUSDB18"
+    test = out / "test"
+    true, _ = soundfile.read(request.getfixturevalue("musdb_hq") / "test/Nobody - Song/vocals.wav")
+    audio, rate = soundfile.read(test / "vocals" / "Nobody - Song.flac")
+    assert rate == 44_100
+    inside = slice(22_050, 66_150)
+    np.testing.assert_allclose(
+        audio[inside], true[inside], atol=0.05 if kind == "musdb18" else 1e-4
+    )
+    rest, _ = soundfile.read(test / "accompaniment" / "Nobody - Song.flac")
+    mixture, _ = soundfile.read(
+        request.getfixturevalue("musdb_hq") / "test/Nobody - Song/mixture.wav"
+    )
+    np.testing.assert_allclose((audio + rest)[inside], mixture[inside], atol=0.1)
+
+
+def test_dsd100(tmp_path: Path) -> None:
+    dsd100 = tmp_path / "DSD100"
+    for i, (subset, name) in enumerate((("Dev", "001 - Ä - B"), ("Test", "002 - C - D"))):
+        for j, stem in enumerate(("vocals", "bass", "drums", "other")):
+            path = dsd100 / "Sources" / subset / name / f"{stem}.wav"
+            write(path, 0.3 * sound(1, 10 * i + j))
+    (dsd100 / "Sources" / "Test" / "003 - broken").mkdir()
+    out = tmp_path / "prepared"
+
+    run("dsd100.py", out, dsd100, "--valid-share", 0, code=1)
+
+    assert by_path(out).keys() == {
+        f"{split}/{kind}/{name}.flac"
+        for split, name in (("train", "001 - Ä - B"), ("test", "002 - C - D"))
+        for kind in ("vocals", "accompaniment")
+    }
+    assert skipped(out).keys() == {"003 - broken"}
+    rest, _ = soundfile.read(out / "test/accompaniment/002 - C - D.flac")
+    expected = sum(0.3 * sound(1, 10 + j) for j in (1, 2, 3))
+    np.testing.assert_allclose(rest, expected, atol=1e-4)
+
+
+class Site(BaseHTTPRequestHandler):
+    """A site on this machine that has sound, and answers as sites do: well, badly, slowly."""
+
+    sound = b""
+    cut_once: set[str]
+    asked: list[str]
+
+    def do_HEAD(self) -> None:
+        self.answer(body=False)
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        self.answer(body=True)
+
+    def answer(self, *, body: bool) -> None:
+        """Answer a request for one of: good, cut (the first time), always-cut, slow, gone."""
+        name = self.path.strip("/").removesuffix(".wav")
+        if name not in ("good", "cut", "always-cut", "slow"):
+            self.send_error(404)
+            return
+        asked = re.fullmatch(r"bytes=(\d+)-.*", self.headers.get("Range", ""))
+        start = int(asked[1]) if asked and name == "cut" else 0
+        content = self.sound[start:]
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Type", "audio/wav")
+        self.send_header("Content-Length", str(len(content)))
+        if start:
+            size = len(self.sound)
+            self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
+        self.end_headers()
+        if not body:
+            return
+        half = content[: len(content) // 2]
+        if name == "good" or start:
+            self.wfile.write(content)
+        elif name == "slow":
+            self.wfile.write(half)
+            self.wfile.flush()
+            self.server.slow.wait(30)  # type: ignore[attr-defined]
+        else:
+            self.wfile.write(half)
+        self.close_connection = True
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def site() -> Iterator[tuple[str, list[str]]]:
+    """The address of a site, and what it was asked for."""
+    with io.BytesIO() as file:
+        soundfile.write(file, sound(2, 5), RATE, format="WAV")
+        content = file.getvalue()
+    asked: list[str] = []
+    handler = type("OurSite", (Site,), {"sound": content, "asked": asked})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.slow = threading.Event()  # type: ignore[attr-defined]
+        thread = threading.Thread(target=functools.partial(server.serve_forever, 0.05))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.slow.set()  # type: ignore[attr-defined]
+        server.shutdown()
+        thread.join()
+
+
+def test_download(site: tuple[str, list[str]], tmp_path: Path) -> None:
+    address, asked = site
+    out, links = tmp_path / "prepared", tmp_path / "links.csv"
+    lines = [
+        "url,kind,name,start,end,licence",
+        f"{address}/good.wav,vocals,Ä song,0.5,1.5,CC0",
+        f"{address}/cut.wav,accompaniment,,,,",
+        f"{address}/always-cut.wav,vocals,,,,",
+        f"{address}/slow.wav,vocals,,,,",
+        f"{address}/gone.wav,vocals,,,,",
+    ]
+    links.write_text("\n".join(lines), encoding="utf-8")
+    arguments = [out, links, "--valid-share", 0, "--timeout", 1]
+
+    printed = run("download.py", *arguments, code=1)
+
+    told = {
+        name
+        for name in ("always-cut", "slow", "gone")
+        if f"failed {address}/{name}.wav: " in printed
+    }
+    assert told == {"always-cut", "slow", "gone"}, printed
+    entries = list(by_path(out).values())
+    (vocals,) = [e for e in entries if e.kind == "vocals"]
+    (rest,) = [e for e in entries if e.kind == "accompaniment"]
+    assert vocals.path == "train/vocals/Ä song 0.5-1.5.flac"
+    assert (vocals.source, vocals.licence) == (f"{address}/good.wav", "CC0")
+    audio, _ = soundfile.read(out / vocals.path, dtype="float32")
+    np.testing.assert_allclose(audio, sound(2, 5)[RATE // 2 : RATE * 3 // 2], atol=1e-4)
+    assert (rest.seconds, rest.licence) == (2.0, "not stated")
+    with (out / "failed.csv").open(encoding="utf-8") as file:
+        failed = {row["url"]: row["reason"] for row in csv.DictReader(file)}
+    names = ("always-cut", "slow", "gone")
+    assert failed.keys() == {f"{address}/{name}.wav" for name in names}
+    assert all(failed.values())
+    # again: what is there is not asked for; the list of failures is one to be tried
+    del asked[:]
+    run("download.py", out, out / "failed.csv", "--timeout", 1, code=1)
+    assert asked
+    assert not {"/good.wav", "/cut.wav"} & {*asked}
+    assert len(by_path(out)) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "it holds no links"),
+        ("url,kind\nhttp://a/b,violin\n", "link 1 has no kind"),
+        ("url,kind\na song,vocals\n", "link 1 has no url"),
+        ("url,kind,start,end\nhttp://a/b,vocals,3,2\n", "link 1 ends before it starts"),
+        ("url,kind,start\nhttp://a/b,vocals,soon\n", "cannot be used"),
+    ],
+)
+def test_a_bad_list_is_told(tmp_path: Path, text: str, message: str) -> None:
+    links = tmp_path / "links.csv"
+    links.write_text(text)
+
+    assert message in run("download.py", tmp_path / "out", links, code=2)
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Path:
+    """A set of good and bad files."""
+    raw = tmp_path / "raw"
+    good = {kind: sound(6, seed) for kind, seed in (("v", 1), ("a", 2))}
+    for kind, audio in good.items():
+        write(raw / kind / "good.wav", audio)
+    write(raw / "v" / "clipped.wav", np.clip(4 * sound(6, 3), -1, 1))
+    write(raw / "v" / "off.wav", 0.1 + 0.5 * sound(6, 4))
+    write(raw / "v" / "mono.wav", sound(6, 5, 1).repeat(2, axis=1))
+    write(raw / "a" / "quiet.wav", 0.01 * sound(6, 6))
+    nearly = np.zeros((6 * RATE, 2), np.float32)
+    nearly[: RATE // 4] = sound(0.25, 7)
+    write(raw / "a" / "nearly silent.wav", nearly)
+    write(raw / "a" / "rate.wav", sound(6, 8), 32_000)
+    write(raw / "a" / "twin.wav", 0.5 * good["v"][1_000:] + 0.01 * sound(6, 10)[1_000:])
+    spectrum = np.fft.rfft(sound(6, 9), axis=0)
+    spectrum[6 * 7_000 :] = 0
+    write(raw / "a" / "shelf.wav", np.fft.irfft(spectrum, axis=0).astype(np.float32))
+    out = tmp_path / "prepared"
+    run("folders.py", out, "--vocals", raw / "v", "--accompaniment", raw / "a", "--valid-share", 0)
+    return out
+
+
+def test_check(prepared: Path) -> None:
+    changed = prepared / "train" / "vocals" / "good.flac"
+    valid = prepared / "valid" / "vocals"
+    valid.mkdir(parents=True)
+    entries = (prepared / "manifest.csv").read_text(encoding="utf-8").splitlines()
+    (line,) = [e for e in entries if e.startswith("train/vocals/mono.flac")]
+    (valid / "leak.flac").write_bytes((prepared / "train/vocals/mono.flac").read_bytes())
+    entries.append(line.replace("train/vocals/mono.flac", "valid/vocals/leak.flac"))
+    gone = line.replace("train/vocals/mono.flac", "train/vocals/gone.flac")
+    (prepared / "manifest.csv").write_text("\n".join([*entries, gone]) + "\n", encoding="utf-8")
+
+    printed = run("check.py", prepared, "--no-listening", code=1)
+
+    report = json.loads((prepared / "check" / "report.json").read_text(encoding="utf-8"))
+    found: dict[str, set[str]] = {}
+    for finding in report["findings"]:
+        found.setdefault(finding["kind"], set()).add(finding["path"].removeprefix("train/"))
+    assert found == {
+        "missing": {"vocals/gone.flac"},
+        "leaks": {"vocals/mono.flac"},
+        "twins": {"accompaniment/twin.flac"},
+        "silent": {"accompaniment/nearly silent.flac"},
+        "clipped": {"vocals/clipped.flac"},
+        "offset": {"vocals/off.flac"},
+        "rate": {"accompaniment/rate.flac"},
+        "mono": {"vocals/mono.flac", "valid/vocals/leak.flac"},
+        "bandwidth": {"accompaniment/shelf.flac"},
+        "level": {"accompaniment/quiet.flac"},
+    }
+    assert "nothing above 7.0 kHz" in printed
+    assert printed.split("\nwritten:")[0] in (prepared / "check" / "report.txt").read_text() + "\n"
+    assert (prepared / "check" / "spread.png").read_bytes().startswith(b"\x89PNG")
+    changed.write_bytes(b"another file")
+    assert "it is not the file that the manifest knows" in run(
+        "check.py", prepared, "--no-listening", code=1
+    )
+
+
+def test_check_listens(tmp_path: Path) -> None:
+    """What is no voice at all is not taken for one; a copy is known, though it is an MP3."""
+    chords = demo_song()[1][: 4 * 44_100]
+    write(tmp_path / "raw" / "v" / "chords.wav", chords, 44_100)
+    write(tmp_path / "raw" / "a" / "the same.mp3", 0.5 * chords[5_000:], 44_100)
+    out = tmp_path / "prepared"
+    run("folders.py", out, "--vocals", tmp_path / "raw" / "v", "--accompaniment",
+        tmp_path / "raw" / "a", "--valid-share", 0)  # fmt: skip
+
+    printed = run("check.py", out, code=1)
+
+    assert "Acapellas that may hold music: 1" in printed
+    assert "The same sound twice: 1" in printed
+    assert "Instrumentals that may hold singing" not in printed
+
+
+def test_a_set_without_a_manifest_is_told(tmp_path: Path) -> None:
+    assert "prepare it with a script" in run("check.py", tmp_path, code=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +14,23 @@ from ..errors import OptionError
 from .timing import Row
 
 
-def table(rows: list[Row]) -> Table:
-    """Return rows of figures as a table, three digits each."""
+def figure(value: Any) -> str:
+    """Return a figure as text, with three digits."""
+    if not isinstance(value, float):
+        return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def table(rows: list[Row], form: Callable[[Any], str] = figure) -> Table:
+    """Return rows of figures as a table, each written as ``form`` says."""
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     columns = list(dict.fromkeys(name for row in rows for name in row))
     for column in columns:
         numeric = all(not isinstance(row.get(column), str) for row in rows)
         drawn.add_column(column, justify="right" if numeric else "left")
     for row in rows:
-        drawn.add_row(*(figure(row.get(column, "")) for column in columns))
+        drawn.add_row(*(form(row.get(column, "")) for column in columns))
     return drawn
-
-
-def figure(value: Any) -> str:
-    """Return a figure as text."""
-    if not isinstance(value, float):
-        return f"{value:,}" if isinstance(value, int) else str(value)
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def write_json(path: Path, figures: dict[str, Any]) -> None:

@@ -1,14 +1,19 @@
-"""What a perfect mask would give: the ceiling of all systems that weigh frequencies."""
+"""What perfect masks would give: the ceiling of all systems that weigh frequencies."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import librosa
 import numpy as np
+from numpy.typing import NDArray
 
 from ..audio import Audio
 
 WINDOW = 4_096  # samples, 93 ms at 44.1 kHz
 HOP = WINDOW // 4
+
+Magnitude = NDArray[np.float32]
 
 
 def ratio_mask(target: Audio, rest: Audio) -> Audio:
@@ -32,10 +37,26 @@ def ratio_mask(target: Audio, rest: Audio) -> Audio:
     .. [1] A. Liutkus and R. Badeau, "Generalized Wiener filtering with fractional power
        spectrograms", ICASSP 2015, with the power 1.
     """
+    tiny = np.finfo(np.float32).tiny
+    return _masked(target, rest, lambda ours, others: ours / np.maximum(ours + others, tiny))
+
+
+def binary_mask(target: Audio, rest: Audio) -> Audio:
+    """Separate a target from its mixture by the ideal binary mask.
+
+    Each frequency of the mixture's STFT goes to the louder stem as it is [1]_. Parameters and
+    return value are those of `ratio_mask`.
+
+    References
+    ----------
+    .. [1] D. Wang, "On ideal binary mask as the computational goal of auditory scene analysis",
+       in Speech Separation by Humans and Machines, 2005.
+    """
+    return _masked(target, rest, lambda ours, others: (ours > others).astype(np.float32))
+
+
+def _masked(target: Audio, rest: Audio, mask: Callable[[Magnitude, Magnitude], Magnitude]) -> Audio:
     ours, others = (librosa.stft(audio.T, n_fft=WINDOW, hop_length=HOP) for audio in (target, rest))
-    loud = np.abs(ours)
-    mask = loud / np.maximum(loud + np.abs(others), np.finfo(np.float32).tiny)
-    estimate = librosa.istft(
-        mask * (ours + others), n_fft=WINDOW, hop_length=HOP, length=len(target)
-    )
+    weighed = mask(np.abs(ours), np.abs(others)) * (ours + others)
+    estimate = librosa.istft(weighed, n_fft=WINDOW, hop_length=HOP, length=len(target))
     return np.asarray(estimate.T, np.float32)

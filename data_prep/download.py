@@ -1,0 +1,216 @@
+"""Download what a list links to, by yt-dlp, and prepare it.
+
+    python data_prep/download.py prepared links.csv
+    python data_prep/download.py prepared links.txt --kind accompaniment
+
+A CSV has a line of column names: url and kind (vocals or accompaniment), and if you like name,
+start, end (seconds) and licence. A text list has one link a line. What is downloaded stays in
+prepared/downloads, so the same command goes on where it was stopped, even within a file. A bad link
+stops nothing: prepared/failed.csv lists those that did not come, in the form of the list, to be
+tried again. The licences of what you download are yours to mind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import re
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import yt_dlp
+from preparing import Song, Sound, add_options, prepare, split_of
+from rich.console import Console
+from rich.progress import track
+
+from wavesep.audio.read import read_audio
+from wavesep.data.manifest import KINDS
+from wavesep.errors import AudioError
+
+DOWNLOADS = "downloads"
+FAILED = "failed.csv"
+RETRIES = 3
+TIMEOUT = 20  # seconds without a byte
+LONGEST_NAME = 80  # characters, of a name that is made of a link
+
+
+@dataclass(frozen=True)
+class Link:
+    """A line of the list."""
+
+    url: str
+    kind: str
+    name: str = ""
+    start: str = ""
+    end: str = ""
+    licence: str = ""
+
+    @property
+    def title(self) -> str:
+        """The name, or one that is made of the link."""
+        part = f" {self.start}-{self.end}" if self.start or self.end else ""
+        if self.name:
+            return self.name + part
+        plain = re.sub(r"[^\w.-]+", "_", unquote(self.url.split("://", 1)[-1])).strip("_")
+        if len(plain) > LONGEST_NAME:
+            plain = f"{plain[:LONGEST_NAME]} {digest(self.url)[:8]}"
+        return plain + part
+
+
+class Quiet:
+    """Takes what yt-dlp would print; its errors are raised, too."""
+
+    def debug(self, message: str) -> None:
+        """Drop it."""
+
+    warning = error = info = debug
+
+
+def main() -> int:
+    """Read the command line, download, prepare, return the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_options(parser)
+    parser.add_argument("links", type=Path, help="a .csv, or a text list of links")
+    parser.add_argument("--kind", choices=KINDS, help="of links that do not say it")
+    parser.add_argument("--licence", default="not stated", help="of links that do not say it")
+    parser.add_argument("--valid-share", type=float, default=0.1, help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=0, help="of the splits (default: %(default)s)")
+    parser.add_argument(
+        "--timeout", type=float, default=TIMEOUT, metavar="S",
+        help="give up after so long without a byte (default: %(default)s)",
+    )  # fmt: skip
+    args = parser.parse_args()
+    try:
+        links = read_links(args.links, args.kind)
+    except (OSError, ValueError, csv.Error) as error:
+        parser.error(f"{args.links} cannot be used: {error}")
+    folder = args.out / DOWNLOADS
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        failures = download_all(links, folder, args.jobs, args.timeout)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on", file=sys.stderr)
+        return 130
+    write_failed(args.out, failures)
+    songs = [
+        Song(
+            link.title, split_of(link.title, args.valid_share, args.seed), link.url,
+            link.licence or args.licence, partial(read_link, link, folder), (link.kind,),
+        )
+        for link in links
+        if link not in failures
+    ]  # fmt: skip
+    code = prepare(songs, args.out, args.jobs)
+    for link, reason in failures.items():
+        print(f"failed {link.url}: {reason}", file=sys.stderr)
+    return code or (1 if failures else 0)
+
+
+def read_links(path: Path, kind: str | None) -> list[Link]:
+    """Read a list of links, or raise ValueError that says what is wrong with which line."""
+    text = path.read_text(encoding="utf-8-sig")
+    if path.suffix.lower() == ".csv":
+        known = {f.name for f in fields(Link)}
+        rows = [
+            {k.strip(): (v or "").strip() for k, v in row.items() if k and k.strip() in known}
+            for row in csv.DictReader(text.splitlines())
+        ]
+    else:
+        lines = (line.strip() for line in text.splitlines())
+        rows = [{"url": line} for line in lines if line and not line.startswith("#")]
+    links = []
+    for number, row in enumerate(rows, 1):
+        link = Link(**{"url": "", **row, "kind": row.get("kind") or kind or ""})
+        if "://" not in link.url:
+            raise ValueError(f"link {number} has no url")
+        if link.kind not in KINDS:
+            raise ValueError(f"link {number} has no kind: {' or '.join(KINDS)}, or give --kind")
+        if float(link.end or "inf") <= float(link.start or 0):
+            raise ValueError(f"link {number} ends before it starts")
+        links.append(link)
+    if not links:
+        raise ValueError("it holds no links")
+    return list(dict.fromkeys(links))
+
+
+def download_all(links: Sequence[Link], folder: Path, jobs: int, timeout: float) -> dict[Link, str]:
+    """Download every link once; return why some did not come."""
+    urls = list(dict.fromkeys(link.url for link in links))
+    missing = [url for url in urls if not find_download(folder, url)]
+    if missing[: len(urls) - len(missing)] != urls and len(missing) < len(urls):
+        print(f"{len(urls) - len(missing)} links are downloaded already")
+    fetch = partial(download, folder=folder, timeout=timeout)
+    with ThreadPoolExecutor(jobs) as pool:
+        answers = pool.map(fetch, missing)
+        console = Console(stderr=True)
+        reasons = dict(
+            zip(missing, track(answers, "downloading", len(missing), console=console), strict=True)
+        )
+    return {link: reason for link in links if (reason := reasons.get(link.url))}
+
+
+def download(url: str, folder: Path, timeout: float) -> str:
+    """Download a link; return "", or why it did not come."""
+    options: dict[str, Any] = {
+        "format": "bestaudio/best",
+        "outtmpl": str(folder / f"{digest(url)}.%(ext)s"),
+        "noplaylist": True,
+        "retries": RETRIES,
+        "fragment_retries": RETRIES,
+        "socket_timeout": timeout,
+        "logger": Quiet(),
+        "noprogress": True,
+        "fixup": "never",  # PyAV reads what FFmpeg would mend
+    }
+    try:
+        with yt_dlp.YoutubeDL(options) as site:
+            site.download([url])
+    except (yt_dlp.utils.YoutubeDLError, OSError) as error:
+        text = re.sub(r"\x1b\[[\d;]*m", "", str(error)).removeprefix("ERROR:").strip()
+        return text.splitlines()[0] if text else "what came was cut off"
+    return "" if find_download(folder, url) else "nothing came"
+
+
+def digest(url: str) -> str:
+    """Return what the file of a link is called."""
+    return hashlib.sha256(url.encode()).hexdigest()[:16]
+
+
+def find_download(folder: Path, url: str) -> Path | None:
+    """Return the whole file of a link, if it is there."""
+    unfinished = {".part", ".ytdl"}
+    files = folder.glob(f"{digest(url)}.*")
+    return next((path for path in files if path.suffix not in unfinished), None)
+
+
+def read_link(link: Link, folder: Path) -> dict[str, Sound]:
+    """Decode the part of a download that is wanted."""
+    path = find_download(folder, link.url)
+    if path is None:
+        raise AudioError("its download is gone")
+    audio, rate = read_audio(path)
+    start, end = (round(float(s or d) * rate) for s, d in ((link.start, 0), (link.end, 1e6)))
+    if start >= len(audio):
+        raise AudioError(f"it is only {len(audio) / rate:.1f} s long, and is to start after that")
+    return {link.kind: (audio[start:end], rate)}
+
+
+def write_failed(out: Path, failures: dict[Link, str]) -> None:
+    """Write the links that did not come, as a list that can be tried again."""
+    with (out / FAILED).open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, [*(f.name for f in fields(Link)), "reason"])
+        table.writeheader()
+        table.writerows(asdict(link) | {"reason": reason} for link, reason in failures.items())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

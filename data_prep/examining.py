@@ -1,0 +1,135 @@
+"""What one file of a prepared set sounds like, in figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+from scipy import signal
+
+from wavesep import Separator
+from wavesep.audio import Audio
+
+FULL = 0.999  # of full scale: what is clipped stays above it
+CLIPPED_RUN = 3  # samples in a row, from which on it is no chance
+QUIET = 1e-3  # RMS of a tenth of a second that counts as silent: -60 dB of full scale
+WINDOW = 4_096  # samples, of spectra
+SHELF_DB = 30  # by how much a spectrum falls within SHELF_HZ where somebody cut it off
+SHELF_HZ = 1_000
+LOWEST_SHELF = 3_000  # Hz; below, a bass may well be so much louder than what is above it
+LISTEN = 60.0  # seconds, out of the middle, that the model hears
+
+# Of fingerprints: J. Haitsma and T. Kalker, "A Highly Robust Audio Fingerprinting System",
+# ISMIR 2002: 33 bands between 300 and 2,000 Hz, and whether their differences grow
+PRINT_RATE = 5_512  # Hz
+PRINT_WINDOW, PRINT_HOP = 2_048, 64
+PRINT_BANDS = np.geomspace(300, 2_000, 34)
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What is known of a file.
+
+    Attributes
+    ----------
+    silent : float
+        Share of its tenths of a second that are silent.
+    clipped : int
+        Runs of samples at full scale.
+    offset : float
+        The largest mean of a channel, of full scale.
+    mono : bool
+        All channels are the same, though there are several.
+    bandwidth : float
+        In Hz: where the spectrum breaks off, or half of the sample rate.
+    vocals : float
+        How loud the model's vocals are in it, in dB beside the file itself; nan if it is silent.
+    prints : uint32 array
+        The fingerprint: a number for each 12 ms, 0 where it is silent.
+    """
+
+    silent: float
+    clipped: int
+    offset: float
+    mono: bool
+    bandwidth: float
+    vocals: float
+    prints: NDArray[np.uint32]
+
+
+def examine(audio: Audio, sample_rate: int, separator: Separator | None) -> Examined:
+    """Measure a file; without a separator, its vocals are not listened to."""
+    return Examined(
+        silent=silent_share(audio, sample_rate),
+        clipped=clipped_runs(audio),
+        offset=float(np.abs(audio.mean(axis=0)).max()),
+        mono=audio.shape[1] > 1 and not np.ptp(audio, axis=1).any(),
+        bandwidth=bandwidth(audio, sample_rate),
+        vocals=vocals_db(audio, sample_rate, separator) if separator else float("nan"),
+        prints=fingerprint(audio, sample_rate),
+    )
+
+
+def silent_share(audio: Audio, sample_rate: int) -> float:
+    """Return the share of tenths of a second that are silent."""
+    tenth = max(min(sample_rate // 10, len(audio)), 1)
+    parts = audio[: len(audio) // tenth * tenth].reshape(-1, tenth * audio.shape[1])
+    return float((np.sqrt(np.square(parts).mean(axis=1)) < QUIET).mean())
+
+
+def clipped_runs(audio: Audio) -> int:
+    """Return how often several samples in a row are at full scale, over all channels."""
+    high = np.abs(audio) >= FULL
+    edge = np.zeros((1, audio.shape[1]), bool)
+    steps = np.diff(np.concatenate([edge, high, edge]).astype(np.int8), axis=0).T
+    lengths = np.flatnonzero(steps.ravel() == -1) - np.flatnonzero(steps.ravel() == 1)
+    return int((lengths >= CLIPPED_RUN).sum())
+
+
+def bandwidth(audio: Audio, sample_rate: int) -> float:
+    """Return where the spectrum breaks off, as an MP3's does; half the rate if nowhere.
+
+    That is the highest place, from 3 kHz on, at which the loudest spectrum falls by 30 dB or more
+    within 1 kHz and does not come back.
+    """
+    window = min(WINDOW, len(audio))
+    _, _, power = signal.spectrogram(
+        audio.mean(axis=1), sample_rate, nperseg=window, noverlap=0, detrend=False
+    )
+    level = 10 * np.log10(power.max(axis=1, initial=0) + 1e-20)
+    after = np.maximum.accumulate(level[::-1])[::-1]  # nothing above is louder
+    width = max(round(SHELF_HZ * window / sample_rate), 1)
+    falls = level[:-width] - after[width:]
+    places = np.flatnonzero(falls >= SHELF_DB)
+    places = places[places > LOWEST_SHELF * window / sample_rate]
+    return float(places[-1] + 1) * sample_rate / window if len(places) else sample_rate / 2
+
+
+def vocals_db(audio: Audio, sample_rate: int, separator: Separator) -> float:
+    """Return how loud a model's vocals are in the middle of a file, beside the file itself."""
+    length = round(LISTEN * sample_rate)
+    start = max((len(audio) - length) // 2, 0)
+    part = audio[start : start + length]
+    power = float(np.square(part).mean())
+    if not power:
+        return float("nan")
+    vocals = separator.separate(part, sample_rate)["vocals"]
+    return 10 * float(np.log10(np.square(vocals).mean() / power + 1e-12))
+
+
+def fingerprint(audio: Audio, sample_rate: int) -> NDArray[np.uint32]:
+    """Return a number for each 12 ms, that whatever level and format; 0 for silence."""
+    mono = soxr.resample(audio.mean(axis=1), sample_rate, PRINT_RATE)
+    if len(mono) < PRINT_WINDOW + PRINT_HOP:
+        return np.zeros(0, np.uint32)
+    frequencies, _, power = signal.spectrogram(
+        mono, PRINT_RATE, "hann", PRINT_WINDOW, PRINT_WINDOW - PRINT_HOP, detrend=False
+    )
+    bands = np.add.reduceat(power, np.searchsorted(frequencies, PRINT_BANDS), axis=0)[:-1]
+    grows = np.diff(np.diff(bands, axis=0), axis=1) > 0
+    numbers = (2 ** np.arange(len(grows), dtype=np.uint32)) @ grows.astype(np.uint32)
+    quiet = bands.sum(axis=0)[1:] < QUIET**2 / PRINT_RATE
+    prints: NDArray[np.uint32] = np.where(quiet, 0, numbers).astype(np.uint32)
+    return prints

@@ -1,0 +1,55 @@
+"""Prepare MUSDB18 or MUSDB18-HQ: vocals, and the sum of the other stems.
+
+    python data_prep/musdb18.py prepared MUSDB18/
+    python data_prep/musdb18.py prepared MUSDB18-HQ/
+
+Which songs are for training, validation and test is what the musdb package says. It reads them by
+FFmpeg's programs, ffmpeg and ffprobe, which must be there. Run it again to go on;
+prepared/skipped.csv says which songs could not be read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from functools import partial
+from pathlib import Path
+
+from preparing import Song, Sound, add_options, prepare
+
+from wavesep.data.tracks import Track, musdb_tracks
+from wavesep.errors import OptionError
+
+LICENCE = "for education and research; song by song on sigsep.github.io/datasets/musdb.html"
+KINDS = ("vocals", "accompaniment")
+
+
+def main() -> int:
+    """Read the command line, prepare, return the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_options(parser)
+    parser.add_argument("musdb", type=Path, help="folder with train/ and test/")
+    args = parser.parse_args()
+    try:
+        tracks = musdb_tracks(args.musdb)
+    except OptionError as error:
+        parser.error(str(error))
+    if not tracks:
+        parser.error(f"{args.musdb} has no songs in train/ and test/")
+    songs = [
+        Song(track.name, track.subset, "MUSDB18", LICENCE, partial(read_stems, track), KINDS)
+        for track in tracks
+    ]
+    return prepare(songs, args.out, args.jobs)
+
+
+def read_stems(track: Track) -> dict[str, Sound]:
+    """Return the two stems of a song."""
+    stems = track.load()
+    return {kind: (getattr(stems, kind), stems.sample_rate) for kind in KINDS}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

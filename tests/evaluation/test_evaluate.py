@@ -1,0 +1,263 @@
+"""Folders are scored: right, whole, once, and shown."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
+
+import fast_bss_eval
+import museval
+import numpy as np
+import pytest
+import soundfile
+
+from wavesep import Separator
+from wavesep.cli import main
+from wavesep.dsp.demo import demo_song
+from wavesep.evaluation import binary_mask, ratio_mask, sdr, si_sdr
+from wavesep.evaluation.scoring import sung_windows
+
+RATE = 44_100
+
+
+@pytest.fixture(scope="module")
+def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three songs with both stems, of three seconds; one has a name for which links are quoted."""
+    folder = tmp_path_factory.mktemp("songs")
+    for i, name in enumerate(("one", "два & <2>?", "three")):
+        for kind, audio in zip(("vocals", "accompaniment"), demo_song(), strict=True):
+            (folder / kind).mkdir(exist_ok=True)
+            part = audio[(i + 1) * RATE : (i + 4) * RATE]
+            soundfile.write(folder / kind / f"{name}.wav", part, RATE, subtype="FLOAT")
+    return folder
+
+
+def scores_of(out: Path) -> dict[tuple[str, str, float], dict[str, float]]:
+    """Return the lines of scores.csv by song, system and start."""
+    with (out / "scores.csv").open(encoding="utf-8", newline="") as file:
+        return {
+            (row["track"], row["system"], float(row["start"])): {
+                name: float(row[name]) for name in ("si_sdr", "si_sdr_gain", "sdr", "nsdr")
+            }
+            for row in csv.DictReader(file)
+        }
+
+
+def test_scores_are_those_of_each_system(
+    songs: Path, tiny_file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+
+    assert main(["evaluate", str(songs), "--model", str(tiny_file), "-o", str(out)]) == 0
+
+    vocals, rest = (audio[RATE : 4 * RATE] for audio in demo_song())
+    mixture = vocals + rest
+    estimates = {
+        "mixture": mixture,
+        "binary mask": binary_mask(vocals, rest),
+        "ratio mask": ratio_mask(vocals, rest),
+        str(tiny_file): Separator(tiny_file).separate(mixture, RATE)["vocals"],
+    }
+    scores = scores_of(out)
+    assert len(scores) == 12
+    for system, estimate in estimates.items():
+        ours = scores["one", system, 0.0]
+        assert ours["si_sdr"] == pytest.approx(si_sdr(vocals, estimate), abs=1e-3)
+        assert ours["sdr"] == pytest.approx(sdr(vocals, estimate), abs=1e-3)
+        gain = si_sdr(vocals, estimate) - si_sdr(vocals, mixture)
+        assert ours["si_sdr_gain"] == pytest.approx(gain, abs=2e-3)
+        bss = [
+            np.mean([fast_bss_eval.sdr(vocals.T[[c]].astype(float), e.T[[c]].astype(float))
+                     for c in (0, 1)])
+            for e in (estimate, mixture)
+        ]  # fmt: skip
+        assert ours["nsdr"] == pytest.approx(bss[0] - bss[1], abs=2e-3)
+    printed = capfd.readouterr().out
+    means = re.search(r"ratio mask +(\S+) +(\S+) +(\S+) +(\S+)", printed.split("Means over")[1])
+    assert means
+    for text, name in zip(means.groups(), ("si_sdr", "si_sdr_gain", "sdr", "nsdr"), strict=True):
+        mean = np.mean([row[name] for key, row in scores.items() if key[1] == "ratio mask"])
+        assert float(text) == pytest.approx(mean, abs=0.01)
+
+
+def test_windows(songs: Path, tiny_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    arguments = ["evaluate", str(songs), "--model", str(tiny_file), "-o", str(out)]
+
+    assert main([*arguments, "--window", "0.7", "--most", "1"]) == 0
+
+    vocals, rest = (audio[RATE : 4 * RATE] for audio in demo_song())
+    whole = ratio_mask(vocals, rest)
+    scores = scores_of(out)
+    starts = sorted({start for _, _, start in scores})
+    windows = sung_windows(vocals, round(0.7 * RATE))
+    assert starts == pytest.approx([w.start / RATE for w in windows], abs=1e-4)
+    for window, start in zip(windows, starts, strict=True):
+        (key,) = [k for k in scores if k[1:] == ("ratio mask", start)]
+        expected = si_sdr(vocals[window], whole[window])
+        assert scores[key]["si_sdr"] == pytest.approx(expected, abs=1e-3)
+
+
+def test_what_is_hardly_sung_does_not_count() -> None:
+    vocals = np.ones((50, 1), np.float32)
+    vocals[20:30] = 0.09
+    vocals[30:40] = 0.11
+
+    assert [w.start for w in sung_windows(vocals, 10)] == [0, 10, 30, 40]
+    assert sung_windows(vocals, None) == [slice(0, 50)]
+    assert sung_windows(vocals, 80) == [slice(0, 50)]
+    assert sung_windows(0 * vocals, 10) == []
+
+
+def test_a_song_is_scored_once(songs: Path, tiny_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    arguments = ["evaluate", str(songs), "--model", str(tiny_file), "-o", str(out)]
+    main([*arguments, "--most", "1"])
+    (first,) = (out / "scores").glob("*.json")
+    before, page = first.stat().st_mtime_ns, (out / "scores.csv").read_text()
+
+    assert main([*arguments, "-j", "2"]) == 0
+
+    assert first.stat().st_mtime_ns == before
+    assert len(list((out / "scores").glob("*.json"))) == 3
+    assert set(page.splitlines()) < set((out / "scores.csv").read_text().splitlines())
+    # what was scored otherwise is scored anew
+    main([*arguments, "--most", "1", "--window", "1"])
+    assert first.stat().st_mtime_ns > before
+    first.write_text("{")
+    assert main([*arguments, "--most", "1", "--window", "1"]) == 0
+    assert json.loads(first.read_text())["starts"]
+
+
+def test_bss_eval_is_museval_s(songs: Path, tiny_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    arguments = ["--model", str(tiny_file), "-o", str(out), "--bss-eval", "--most", "1"]
+
+    assert main(["evaluate", str(songs), *arguments]) == 0
+
+    (path,) = (out / "museval" / tiny_file.stem).glob("*.json")
+    stems = [soundfile.read(songs / k / f"{path.stem}.wav", dtype="float32")[0]
+             for k in ("vocals", "accompaniment")]  # fmt: skip
+    estimate = Separator(tiny_file).separate(stems[0] + stems[1], RATE)
+    expected = museval.evaluate(stems, [estimate["vocals"], estimate["accompaniment"]])
+    method = museval.MethodStore()
+    method.add_evalstore(_store_of(path), tiny_file.stem)  # the field's tools read what we write
+    frames = json.loads(path.read_text())["targets"]
+    for target, sdr_frames in zip(frames, expected[0], strict=True):
+        ours = [float(frame["metrics"]["SDR"]) for frame in target["frames"]]
+        np.testing.assert_allclose(ours, sdr_frames, atol=1e-4)
+    assert [target["name"] for target in frames] == ["vocals", "accompaniment"]
+    table = (out / "report.html").read_text()
+    assert f"{np.nanmedian(expected[0][1]):.2f}" in table
+
+
+def _store_of(path: Path) -> museval.EvalStore:
+    store = museval.EvalStore()
+    store.add_eval_dir(path.parent)
+    return store
+
+
+class Links(HTMLParser):
+    """Collects what a page refers to, and its tags."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.images: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "img":
+            self.images.append(dict(attrs)["src"] or "")
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_the_page_shows_every_song(songs: Path, tiny_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    main(["evaluate", str(songs), "--model", str(tiny_file), "-o", str(out), "--window", "1"])
+
+    page = Links()
+    page.feed((out / "report.html").read_text(encoding="utf-8"))
+
+    assert len(page.images) == 2 + 3  # boxes of all, boxes of each song, songs
+    for image in page.images:
+        assert (out / unquote(image)).read_bytes().startswith(b"\x89PNG")
+    assert "два & <2>?" in page.text
+
+
+def test_bad_songs_are_told_and_the_others_scored(
+    songs: Path, tiny_file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "songs"
+    shutil.copytree(songs, folder)
+    silence = np.zeros((RATE, 2), np.float32)
+    for kind in ("vocals", "accompaniment"):
+        soundfile.write(folder / kind / "silent.wav", silence, RATE)
+        soundfile.write(folder / kind / "odd.wav", silence, RATE if kind == "vocals" else 8_000)
+
+    code = main(["evaluate", str(folder), "--model", str(tiny_file), "-o", str(tmp_path / "out")])
+
+    told = capfd.readouterr().err
+    assert code == 1
+    assert "silent: nobody sings in it" in told
+    assert "odd: the stems of" in told
+    assert {key[0] for key in scores_of(tmp_path / "out")} == {"one", "два & <2>?", "three"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--window", "0"], "longer than 0 s"),
+        (["-j", "0"], "must be 1 or more"),
+        (["--model", "nothing"], "nothing"),
+        (["--model", "vocals", "--model", "vocals"], "given twice"),
+        (["--subset", "valid"], "no song"),
+    ],
+)
+def test_mistakes_are_told(
+    songs: Path, tmp_path: Path, arguments: list[str], message: str,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    code = main(["evaluate", str(songs), "-o", str(tmp_path / "out"), *arguments])
+
+    assert code == 1
+    assert message in capfd.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_after_ctrl_c_it_goes_on(songs: Path, tiny_file: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "songs", tmp_path / "out"
+    for i in range(12):
+        for kind in ("vocals", "accompaniment"):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+            shutil.copy(songs / kind / "one.wav", folder / kind / f"{i:02}.wav")
+    command = [sys.executable, "-m", "wavesep", "evaluate", str(folder), "--model",
+               str(tiny_file), "-o", str(out)]  # fmt: skip
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        while len(list((out / "scores").glob("*.json"))) < 2 and process.poll() is None:
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    done = {path: path.stat().st_mtime_ns for path in (out / "scores").glob("*.json")}
+
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert "interrupted; what is done is kept" in errors
+    assert 2 <= len(done) < 12
+    assert not list(out.rglob("*.part"))
+    subprocess.run(command, check=True, capture_output=True)
+    assert all(path.stat().st_mtime_ns == when for path, when in done.items())
+    assert len({key[0] for key in scores_of(out)}) == 12

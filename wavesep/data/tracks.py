@@ -1,0 +1,169 @@
+"""Songs whose stems are known, in the layouts that people have them in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..audio import Audio
+from ..audio.read import read_audio
+from ..errors import AudioError, OptionError
+from .clips import SUFFIXES, Clips, pairs
+
+if TYPE_CHECKING:
+    import musdb
+
+MUSDB_SOURCES = ("vocals", "drums", "bass", "other")
+SUBSETS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class Stems:
+    """A song: its mixture and what that is made of, ``(samples, channels)`` each."""
+
+    mixture: Audio
+    vocals: Audio
+    accompaniment: Audio
+    sample_rate: int
+
+
+@dataclass(frozen=True)
+class Track:
+    """A song that is read when it is needed.
+
+    Attributes
+    ----------
+    name : str
+    subset : {"train", "valid", "test", ""}
+        Empty where the folder has none.
+    load : callable
+        Returns the `Stems`, or raises AudioError.
+    """
+
+    name: str
+    subset: str
+    load: Callable[[], Stems]
+
+
+def find_tracks(folder: str | os.PathLike[str], subset: str | None = None) -> list[Track]:
+    """Find the songs of a folder.
+
+    Parameters
+    ----------
+    folder : path
+        MUSDB18 or MUSDB18-HQ; or a folder with ``vocals/`` and ``accompaniment/``, whose files of
+        the same name are stems of one song; or a prepared set, which has that in ``train/``,
+        ``valid/`` and ``test/``; or folders of songs, ``SONG/vocals.wav`` beside the other stems.
+    subset : {"train", "valid", "test"}, optional
+        Default: "test" where the folder has it, else all.
+
+    Returns
+    -------
+    list of Track
+
+    Raises
+    ------
+    AudioError
+        If there are none.
+    OptionError
+        If the folder is MUSDB18's and FFmpeg, which reads that, is not there.
+    """
+    folder = Path(folder)
+    if any(folder.glob("*/*.stem.mp4")) or any(folder.glob("*/*/mixture.wav")):
+        tracks = musdb_tracks(folder)
+    elif parts := [part for part in SUBSETS if (folder / part / "vocals").is_dir()]:
+        tracks = [track for part in parts for track in paired_tracks(folder / part, part)]
+    elif (folder / "vocals").is_dir():
+        tracks = paired_tracks(folder)
+    else:
+        tracks = [
+            Track(path.name, "", partial(read_song, path))
+            for path in sorted(folder.glob("*/"))
+            if "vocals" in stems_of(path)
+        ]
+    if subset is None and any(track.subset == "test" for track in tracks):
+        subset = "test"
+    tracks = [track for track in tracks if subset in (None, track.subset)]
+    if not tracks:
+        raise AudioError(f"no song with vocals and other stems in {folder}")
+    return tracks
+
+
+def musdb_tracks(folder: Path) -> list[Track]:
+    """Return the songs of MUSDB18 or MUSDB18-HQ, divided as the musdb package says."""
+    if not (shutil.which("ffmpeg") and shutil.which("ffprobe")):
+        raise OptionError(
+            "musdb needs ffmpeg and ffprobe: install FFmpeg (on Debian, apt install ffmpeg)"
+        )
+    import musdb  # it looks for them, too
+
+    database = musdb.DB(root=str(folder), is_wav=any(folder.glob("*/*/mixture.wav")))
+    held_back = database.setup["validation_tracks"]
+    return [
+        Track(
+            track.name,
+            "valid" if track.subset == "train" and track.name in held_back else track.subset,
+            partial(read_musdb, track),
+        )
+        for track in database
+    ]
+
+
+def read_musdb(track: musdb.MultiTrack) -> Stems:
+    """Read a song by musdb."""
+    if lacking := [name for name in MUSDB_SOURCES if name not in track.sources]:
+        raise AudioError(f"{track.name} has no {', '.join(lacking)}")
+    try:
+        targets = [track.targets[name].audio for name in ("vocals", "accompaniment")]
+        sounds = [np.asarray(sound, np.float32) for sound in (track.audio, *targets)]
+    except (OSError, RuntimeError, ValueError, Warning) as error:
+        raise AudioError(f"{track.path} cannot be read: {error}") from error
+    samples = min(map(len, sounds))
+    mixture, vocals, accompaniment = (sound[:samples] for sound in sounds)
+    return Stems(mixture, vocals, accompaniment, int(track.rate))
+
+
+def paired_tracks(folder: Path, subset: str = "") -> list[Track]:
+    """Return the songs of which ``vocals/`` and ``accompaniment/`` have files of the same name."""
+    vocals, rest = Clips(folder / "vocals"), Clips(folder / "accompaniment")
+    return [
+        Track(vocals.names[i], subset, partial(read_pair, vocals.paths[i], rest.paths[j]))
+        for i, j in pairs(vocals, rest)
+    ]
+
+
+def read_pair(vocals: Path, accompaniment: Path) -> Stems:
+    """Read a song whose mixture is the sum of two files."""
+    return summed(vocals, [accompaniment])
+
+
+def stems_of(folder: Path) -> dict[str, Path]:
+    """Return the audio files of a folder by their names without suffix."""
+    return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES}
+
+
+def read_song(folder: Path) -> Stems:
+    """Read a song that is a folder of stems; a file called mixture is not one of them."""
+    stems = stems_of(folder)
+    others = [path for name, path in stems.items() if name not in ("vocals", "mixture")]
+    if not others:
+        raise AudioError(f"{folder} holds no stem but vocals")
+    return summed(stems["vocals"], others)
+
+
+def summed(vocals: Path, others: list[Path]) -> Stems:
+    """Read stems whose sum is the mixture; what is shorter than the others ends in silence."""
+    sounds = [read_audio(path) for path in (vocals, *others)]
+    if len({(rate, audio.shape[1]) for audio, rate in sounds}) > 1:
+        raise AudioError(f"the stems of {vocals} are not of one rate and number of channels")
+    samples = max(len(audio) for audio, _ in sounds)
+    first, *rest = (np.pad(audio, ((0, samples - len(audio)), (0, 0))) for audio, _ in sounds)
+    accompaniment: Audio = np.sum(rest, axis=0, dtype=np.float32)
+    return Stems(first + accompaniment, first, accompaniment, sounds[0][1])

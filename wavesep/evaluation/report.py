@@ -1,0 +1,226 @@
+"""An evaluation as a table, and as a page that a person would rather look at."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from string import Template
+from urllib.parse import quote
+
+import numpy as np
+
+from .pictures import draw_boxes
+from .run import PICTURES, TrackScores, write_text
+
+PAGE, TABLE = "report.html", "scores.csv"
+BOXES, SONG_BOXES = "boxes.png", "boxes{}.png"
+
+COLUMNS = {
+    "si_sdr": "SI-SDR", "si_sdr_gain": "SI-SDR gain", "sdr": "SDR", "gnsdr": "GNSDR",
+}  # fmt: skip
+Summary = dict[str, float]
+
+
+def summarise(scores: Sequence[TrackScores]) -> dict[str, Summary]:
+    """Return each system's scores over all windows of all songs, in dB.
+
+    Returns
+    -------
+    dict of str to dict
+        Means of SI-SDR, its gain and SDR; GNSDR, the mean of NSDR by length.
+    """
+    return {system: summarise_system(scores, system) for system in scores[0].systems}
+
+
+def summarise_system(scores: Sequence[TrackScores], system: str) -> Summary:
+    """Return the summary of one system; see `summarise`."""
+    rows = [row for track in scores for row in track.systems[system]]
+    seconds = [length for track in scores for length in track.seconds]
+    names = ("si_sdr", "si_sdr_gain", "sdr")
+    summary = {name: float(np.mean([row[name] for row in rows])) for name in names}
+    summary["gnsdr"] = float(np.average([row["nsdr"] for row in rows], weights=seconds))
+    return summary
+
+
+def track_means(scores: TrackScores) -> dict[str, tuple[float, float]]:
+    """Return the SI-SDR and its gain of each system on one song, means over its windows."""
+    return {
+        system: (
+            float(np.mean([row["si_sdr"] for row in rows])),
+            float(np.mean([row["si_sdr_gain"] for row in rows])),
+        )
+        for system, rows in scores.systems.items()
+    }
+
+
+def song_rows(scores: Sequence[TrackScores]) -> list[dict[str, str | float]]:
+    """Return the SI-SDR of each system on each song, as rows of a table."""
+    return [
+        {"song": track.key} | {system: mean for system, (mean, _) in track_means(track).items()}
+        for track in scores
+    ]
+
+
+def summary_rows(scores: Sequence[TrackScores]) -> list[dict[str, str | float]]:
+    """Return the summary of each system, as rows of a table."""
+    return [
+        {"system": system} | {COLUMNS.get(name, name): value for name, value in row.items()}
+        for system, row in summarise(scores).items()
+    ]
+
+
+def bss_eval_rows(scores: Sequence[TrackScores]) -> list[dict[str, str | float]]:
+    """Return BSS Eval v4's medians over songs of medians over frames, as rows of a table.
+
+    Empty if it was not measured.
+    """
+    return [
+        {"system": system, "stem": stem}
+        | {metric: float(np.nanmedian([t.bss_eval[system][stem][metric] for t in scores]))
+           for metric in metrics}
+        for system, stems in scores[0].bss_eval.items()
+        for stem, metrics in stems.items()
+    ]  # fmt: skip
+
+
+def write_report(
+    scores: Sequence[TrackScores], out: str | os.PathLike[str], failures: Mapping[str, str]
+) -> Path:
+    """Write ``report.html``, with its pictures, and ``scores.csv``, a line a window and system.
+
+    Parameters
+    ----------
+    scores : sequence of TrackScores, one or more
+    out : path
+        The folder of the evaluation.
+    failures : dict of str to str
+        Songs that could not be scored, and why.
+
+    Returns
+    -------
+    Path
+        Of the page.
+    """
+    out = Path(out)
+    gains = {
+        system: [track_means(track)[system][1] for track in scores]
+        for system in scores[0].systems
+        if system != "mixture"
+    }
+    draw_boxes(gains, "SI-SDR gain of the vocals over the mixture, a dot a song", out / BOXES)
+    for i, model in enumerate(windowed_models(scores)):
+        windows = {t.key: [row["si_sdr_gain"] for row in t.systems[model]] for t in scores}
+        draw_boxes(windows, f"SI-SDR gain of {model}, a dot a window", out / SONG_BOXES.format(i))
+    write_text(out / TABLE, as_csv(scores))
+    write_text(out / PAGE, page(scores, failures))
+    return out / PAGE
+
+
+def windowed_models(scores: Sequence[TrackScores]) -> list[str]:
+    """Return the models whose windows are shown song by song: all, if there are windows."""
+    settings = scores[0].settings
+    return [*settings["models"]] if settings["window"] else []
+
+
+def as_csv(scores: Sequence[TrackScores]) -> str:
+    """Return all scores as a table, a line for each window and system."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(
+        ["track", "subset", "start", "seconds", "system", *scores[0].systems["mixture"][0]]
+    )
+    for track in scores:
+        for system, rows in track.systems.items():
+            for start, seconds, row in zip(track.starts, track.seconds, rows, strict=True):
+                figures = [f"{value:.4f}" for value in row.values()]
+                table.writerow(
+                    [track.track, track.subset, f"{start:g}", f"{seconds:.3f}", system, *figures]
+                )
+    return text.getvalue().rstrip("\n")
+
+
+def page(scores: Sequence[TrackScores], failures: Mapping[str, str]) -> str:
+    """Return the page: summary, boxes, and each song with its picture."""
+    settings = scores[0].settings
+    windows = f"windows of {settings['window']:g} s" if settings["window"] else "whole songs"
+    count = sum(len(track.starts) for track in scores)
+    return PAGE_TEMPLATE.substitute(
+        what=f"{len(scores)} songs, {count} scores: {windows}, as far as they are sung",
+        summary=table(summary_rows(scores)),
+        bss_eval=table(bss_eval_rows(scores)),
+        boxes="".join(
+            f'<p><img src="{name}" alt="box plots of SI-SDR gains"></p>'
+            for name in (
+                BOXES,
+                *(SONG_BOXES.format(i) for i in range(len(windowed_models(scores)))),
+            )
+        ),
+        failures="".join(f"<p class=bad>{escape(k)}: {escape(v)}</p>" for k, v in failures.items()),
+        songs=table(song_rows(scores)),
+        pictures="".join(picture(track) for track in scores),
+    )
+
+
+def table(rows: Sequence[Mapping[str, str | float]]) -> str:
+    """Return rows as a table of HTML; nothing if there are none."""
+    if not rows:
+        return ""
+    heads = "".join(f"<th{align(value)}>{escape(name)}</th>" for name, value in rows[0].items())
+    lines = "".join(f"<tr>{''.join(map(cell, row.values()))}</tr>" for row in rows)
+    return (
+        "<div class=scroll><table>"
+        f"<thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table></div>"
+    )
+
+
+def cell(value: str | float) -> str:
+    """Return a cell of a table."""
+    text = escape(value) if isinstance(value, str) else f"{value:.2f}"
+    return f"<td{align(value)}>{text}</td>"
+
+
+def align(value: str | float) -> str:
+    """Return the attribute of a column of such values."""
+    return " class=name" if isinstance(value, str) else ""
+
+
+def picture(track: TrackScores) -> str:
+    """Return a song's spectrograms as HTML."""
+    title, place = escape(track.key), quote(track.key)
+    return (
+        f'<h3 id="{place}">{title}</h3>'
+        f'<img loading=lazy src="{PICTURES}/{place}.png" alt="spectrograms of {title}">'
+    )
+
+
+PAGE_TEMPLATE = Template("""<!doctype html>
+<html lang=en><meta charset=utf-8><meta name=viewport content="width=device-width">
+<title>wavesep evaluate</title>
+<style>
+body {font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem}
+table {border-collapse: collapse; font-variant-numeric: tabular-nums}
+th, td {padding: .2rem .8rem; text-align: right; border-bottom: 1px solid #ddd}
+.name {text-align: left}
+thead th {position: sticky; top: 0; background: #fff; border-bottom: 2px solid #888}
+img {max-width: 100%} .bad {color: #a00} .scroll {overflow-x: auto; margin: 1rem 0}
+</style>
+<h1>How well the vocals are isolated</h1>
+<p>$what. In dB; higher is better. The mixture is what one has without a model; the masks know the
+true stems and are what a system that weighs frequencies could reach. GNSDR is the gain of BSS Eval
+v3's SDR, a mean by length. Where there is a second table, it is BSS Eval v4 (museval): medians over
+windows of 1 s, then over songs.</p>
+$summary
+$bss_eval
+$boxes
+$failures
+<h2>Songs</h2>
+<p>SI-SDR of the vocals.</p>
+$songs
+<h2>What it looks like</h2>
+<p>The loudest sung window of each song.</p>
+$pictures
+</html>""")

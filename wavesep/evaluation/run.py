@@ -1,0 +1,258 @@
+"""Many songs scored in several processes; a run that is stopped goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..audio import Audio
+from ..data.tracks import Stems, Track
+from ..errors import AudioError, OptionError, WavesepError
+from ..models.files import fingerprint, read_model_file
+from .pictures import draw_spectrograms
+from .scoring import (
+    MIXTURE,
+    ORACLES,
+    Row,
+    bss_eval,
+    check_bss_eval,
+    estimates,
+    score,
+    sung_windows,
+)
+
+SCORES, PICTURES, BSS_EVAL = "scores", "pictures", "museval"  # folders of an evaluation
+METRICS = ("SDR", "SIR", "ISR", "SAR")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides an evaluation's figures.
+
+    Attributes
+    ----------
+    models : dict of str to str
+        Of each model's name or file, the fingerprint of its weights.
+    window : float, optional
+        Seconds; default: whole songs.
+    bss_eval : bool
+        BSS Eval v4, too: by far the slowest of the scores.
+    """
+
+    models: dict[str, str]
+    window: float | None = None
+    bss_eval: bool = False
+
+    @classmethod
+    def of(
+        cls, models: Sequence[str], window: float | None = None, bss_eval: bool = False
+    ) -> Settings:
+        """Read the models, and raise OptionError or ModelFileError on what cannot work."""
+        if window is not None and not window > 0:
+            raise OptionError(f"a window must be longer than 0 s, not {window}")
+        if len(set(models)) < len(models):
+            raise OptionError("a model is given twice")
+        if unfit := [name for name in models if name in (MIXTURE, *ORACLES)]:
+            raise OptionError(f"{unfit[0]!r} is scored as it is")
+        if bss_eval:
+            check_bss_eval()
+        return cls({m: fingerprint(read_model_file(m).arrays) for m in models}, window, bss_eval)
+
+
+@dataclass(frozen=True)
+class TrackScores:
+    """What the systems reached on one song.
+
+    Attributes
+    ----------
+    track, subset : str
+    settings : dict
+        See `Settings`.
+    starts, seconds : list of float
+        Of each window that counts.
+    systems : dict of str to list of dict
+        Of each system, the scores of each window, in dB.
+    bss_eval : dict of str to dict
+        Of each system, medians over frames of the vocals' and the accompaniment's scores.
+    """
+
+    track: str
+    subset: str
+    settings: dict[str, Any]
+    starts: list[float]
+    seconds: list[float]
+    systems: dict[str, list[Row]]
+    bss_eval: dict[str, dict[str, Row]] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Where its files lie below the folders of an evaluation, without suffix."""
+        return key_of(self.subset, self.track)
+
+
+def key_of(subset: str, track: str) -> str:
+    """Return where a song's files lie below the folders of an evaluation, without suffix."""
+    return f"{subset}/{track}" if subset else track
+
+
+def evaluate(
+    tracks: Sequence[Track],
+    settings: Settings,
+    out: str | os.PathLike[str],
+    *,
+    jobs: int = 1,
+    progress: Callable[[TrackScores | None], None] = lambda scores: None,
+) -> tuple[list[TrackScores], dict[str, str]]:
+    """Score systems on songs.
+
+    Each song's scores are written when it is done; a song that was scored with the same settings
+    is not scored again, so a run that was stopped goes on.
+
+    Parameters
+    ----------
+    tracks : sequence of Track
+    settings : Settings
+    out : path
+        Folder of this evaluation: ``scores/``, a JSON file a song; ``pictures/``; with BSS Eval
+        ``museval/SYSTEM/``, museval's own JSON files.
+    jobs : int, >= 1
+        Processes. Each holds one song and one system's estimates in memory.
+    progress : callable, optional
+        Called with the scores of each song that is done, or None for one that cannot be.
+
+    Returns
+    -------
+    scores : list of TrackScores
+        In the order of the songs.
+    failures : dict of str to str
+        Of the songs that could not be scored, why.
+    """
+    out = Path(out)
+    for folder in (SCORES, PICTURES):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    done: dict[str, TrackScores] = {}
+    failures: dict[str, str] = {}
+    waiting = []
+    for track in tracks:
+        if stored := load_scores(out, track, settings):
+            done[stored.key] = stored
+            progress(stored)
+        else:
+            waiting.append(track)
+    results = score_apart if jobs > 1 else score_in_turn
+    for track, result in results(waiting, settings, out, jobs):
+        key = key_of(track.subset, track.name)
+        if isinstance(result, WavesepError):
+            failures[key] = str(result)
+            progress(None)
+        else:
+            done[key] = result
+            progress(result)
+    keys = [key_of(track.subset, track.name) for track in tracks]
+    return [done[key] for key in keys if key in done], failures
+
+
+def score_in_turn(
+    tracks: Sequence[Track], settings: Settings, out: Path, jobs: int = 1
+) -> Iterator[tuple[Track, TrackScores | WavesepError]]:
+    """Yield each song with its scores, or with what is wrong with it."""
+    for track in tracks:
+        try:
+            yield track, score_track(track, settings, out)
+        except WavesepError as error:
+            yield track, error
+
+
+def score_apart(
+    tracks: Sequence[Track], settings: Settings, out: Path, jobs: int
+) -> Iterator[tuple[Track, TrackScores | WavesepError]]:
+    """Yield the same out of several processes, in the order in which they are done."""
+    # a fork of a process that has threads, as OpenVINO's, may hang
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), ignore_interrupts)
+    try:
+        work = {pool.submit(score_track, track, settings, out): track for track in tracks}
+        for job in as_completed(work):
+            error = job.exception()
+            if error is not None and not isinstance(error, WavesepError):
+                raise error
+            yield work[job], error or job.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def ignore_interrupts() -> None:
+    """Let Ctrl-C be the first process's own affair: a song that is begun is finished."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def load_scores(out: Path, track: Track, settings: Settings) -> TrackScores | None:
+    """Return what was stored of a song, if with the same settings."""
+    path = out / SCORES / f"{key_of(track.subset, track.name)}.json"
+    try:
+        stored = TrackScores(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):  # not there, or of another version
+        return None
+    return stored if stored.settings == asdict(settings) else None
+
+
+def score_track(track: Track, settings: Settings, out: Path) -> TrackScores:
+    """Score one song, store its scores and draw it."""
+    stems = track.load()
+    rate = stems.sample_rate
+    window = round(settings.window * rate) if settings.window else None
+    parts = sung_windows(stems.vocals, window)
+    if not parts:
+        raise AudioError("nobody sings in it")
+    key = key_of(track.subset, track.name)
+    systems: dict[str, list[Row]] = {}
+    medians: dict[str, dict[str, Row]] = {}
+    drawn = {"mixture": stems.mixture, "true vocals": stems.vocals}
+    for system, estimate in estimates(stems, [*settings.models]):
+        systems[system] = [
+            score(stems.vocals[p], estimate["vocals"][p], stems.mixture[p]) for p in parts
+        ]
+        if settings.bss_eval:
+            medians[system] = store_bss_eval(stems, estimate, system, out, key)
+        if system in settings.models:
+            drawn[f"vocals by {system}"] = estimate["vocals"]
+    loudest = max(parts, key=lambda p: float(np.square(stems.vocals[p]).mean()))
+    draw_spectrograms(drawn, rate, loudest.start, out / PICTURES / f"{key}.png")
+    scores = TrackScores(
+        track.name, track.subset, asdict(settings),
+        [p.start / rate for p in parts], [(p.stop - p.start) / rate for p in parts],
+        systems, medians,
+    )  # fmt: skip
+    write_text(out / SCORES / f"{key}.json", json.dumps(asdict(scores), indent=1))
+    return scores
+
+
+def store_bss_eval(
+    stems: Stems, estimate: dict[str, Audio], system: str, out: Path, key: str
+) -> dict[str, Row]:
+    """Write museval's JSON of one system and song, and return medians over frames."""
+    store = bss_eval(stems, estimate, key)
+    write_text(out / BSS_EVAL / Path(system).stem / f"{key}.json", store.json)
+    return {
+        target["name"]: {
+            metric: float(np.nanmedian([float(f["metrics"][metric]) for f in target["frames"]]))
+            for metric in METRICS
+        }
+        for target in store.scores["targets"]
+    }
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all, in a folder that is made where missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text + "\n", encoding="utf-8")
+    part.replace(path)

@@ -1,0 +1,113 @@
+"""One song scored: every system's estimates against the true stems."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any
+
+import fast_bss_eval
+import numpy as np
+
+from ..audio import Audio
+from ..data.tracks import Stems
+from ..dsp.scores import sdr, si_sdr
+from ..errors import OptionError
+from ..separator import Separator
+from .oracles import binary_mask, ratio_mask
+
+QUIET_DB = 20  # below the song's loudest window: no longer sung
+MIXTURE = "mixture"
+ORACLES = {"binary mask": binary_mask, "ratio mask": ratio_mask}
+
+Row = dict[str, float]
+Estimates = dict[str, Audio]
+
+
+@cache
+def separator_of(model: str) -> Separator:
+    """Return the separator of a model, loaded once in a process."""
+    return Separator(model)
+
+
+def estimates(stems: Stems, models: Sequence[str]) -> Iterator[tuple[str, Estimates]]:
+    """Yield each system's name and its estimates, one system in memory at a time.
+
+    The mixture itself stands for either stem in the first; oracles and models follow.
+    """
+    yield MIXTURE, {"vocals": stems.mixture, "accompaniment": stems.mixture}
+    for name, oracle in ORACLES.items():
+        vocals = oracle(stems.vocals, stems.accompaniment)
+        yield name, {"vocals": vocals, "accompaniment": stems.mixture - vocals}
+    for model in models:
+        yield model, separator_of(model).separate(stems.mixture, stems.sample_rate)
+
+
+def sung_windows(vocals: Audio, window: int | None) -> list[slice]:
+    """Return the windows that count: those not far quieter than the song's loudest.
+
+    Parameters
+    ----------
+    vocals : float32 array, (samples, channels)
+    window : int, optional
+        In samples; windows follow one another, and what is left at the end does not count.
+        Default: the whole song.
+    """
+    window = min(window or len(vocals), len(vocals))
+    parts = [slice(i, i + window) for i in range(0, len(vocals) - window + 1, window)]
+    power = [float(np.square(vocals[part]).mean()) for part in parts]
+    return [
+        part for part, p in zip(parts, power, strict=True) if p > max(power) / 10 ** (QUIET_DB / 10)
+    ]
+
+
+def score(reference: Audio, estimate: Audio, mixture: Audio) -> Row:
+    """Score an estimate of the vocals, in dB; gains are above the mixture itself."""
+    ours, before = si_sdr(reference, estimate), si_sdr(reference, mixture)
+    return {
+        "si_sdr": ours,
+        "si_sdr_gain": ours - before,
+        "sdr": sdr(reference, estimate),
+        "nsdr": bss_sdr(reference, estimate) - bss_sdr(reference, mixture),
+    }
+
+
+def bss_sdr(reference: Audio, estimate: Audio) -> float:
+    """Return BSS Eval v3's SDR, which allows a filter of 512 taps; the mean of the channels."""
+    scores = [
+        float(
+            fast_bss_eval.sdr(ours[np.newaxis].astype(float), theirs[np.newaxis].astype(float))[0]
+        )
+        for ours, theirs in zip(reference.T, estimate.T, strict=True)
+        if ours.any()
+    ]
+    return float(np.mean(scores))
+
+
+def check_bss_eval() -> None:
+    """Raise OptionError if museval is not there."""
+    if importlib.util.find_spec("museval") is None:
+        raise OptionError('BSS Eval v4 needs museval: pip install "wavesep[evaluate]"')
+
+
+def bss_eval(stems: Stems, estimate: Estimates, name: str) -> Any:
+    """Score both stems by BSS Eval v4, in windows of a second, as the field does.
+
+    Returns
+    -------
+    museval.TrackStore
+        F.-R. Stöter, A. Liutkus and N. Ito, "The 2018 Signal Separation Evaluation Campaign",
+        LVA/ICA 2018.
+    """
+    import museval
+
+    kinds = ("vocals", "accompaniment")
+    references = [getattr(stems, kind) for kind in kinds]
+    rate = stems.sample_rate
+    results = museval.evaluate(references, [estimate[k] for k in kinds], win=rate, hop=rate)
+    store = museval.TrackStore(track_name=name)
+    for i, kind in enumerate(kinds):
+        metrics = dict(zip(("SDR", "ISR", "SIR", "SAR"), results, strict=True))
+        store.add_target(kind, {metric: values[i].tolist() for metric, values in metrics.items()})
+    return store
