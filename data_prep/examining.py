@@ -96,7 +96,7 @@ def bandwidth(audio: Audio, sample_rate: int) -> float:
     """
     window = min(WINDOW, len(audio))
     _, _, power = signal.spectrogram(
-        audio.mean(axis=1), sample_rate, nperseg=window, noverlap=0, detrend=False
+        audio.mean(axis=1), sample_rate, "hann", window, 0, detrend=False
     )
     level = 10 * np.log10(power.max(axis=1, initial=0) + 1e-20)
     after = np.maximum.accumulate(level[::-1])[::-1]  # nothing above is louder
@@ -104,7 +104,11 @@ def bandwidth(audio: Audio, sample_rate: int) -> float:
     falls = level[:-width] - after[width:]
     places = np.flatnonzero(falls >= SHELF_DB)
     places = places[places > LOWEST_SHELF * window / sample_rate]
-    return float(places[-1] + 1) * sample_rate / window if len(places) else sample_rate / 2
+    if not len(places):
+        return sample_rate / 2
+    # what falls first, a width below the edge, is surer than what falls last, in its own leakage
+    edge = places[places > places[-1] - 1.5 * width][0] + width
+    return float(edge) * sample_rate / window
 
 
 def vocals_db(audio: Audio, sample_rate: int, separator: Separator) -> float:

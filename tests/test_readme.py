@@ -54,14 +54,14 @@ def test_every_flag_and_file_that_is_named_exists() -> None:
     usage = README[README.index("wavesep separate SONG...") : README.index("The depth of the")]
     lines = dict(re.findall(r"wavesep (\w+) (.*?)(?=\n    wavesep|\Z)", usage, flags=re.DOTALL))
 
-    assert list(lines) == ["separate", "info", "bench"]
+    assert list(lines) == ["separate", "evaluate", "info", "bench"]
     for command, line in lines.items():
         answer = subprocess.run(
             [sys.executable, "-m", "wavesep", command, "--help"],
             capture_output=True, text=True, check=True,
         )  # fmt: skip
         flags = re.findall(r"--[a-z0-9-]+", line)
-        assert len(flags) == {"separate": 14, "info": 0, "bench": 3}[command]
+        assert len(flags) == {"separate": 14, "evaluate": 5, "info": 0, "bench": 3}[command]
         assert all(flag in answer.stdout for flag in flags)
     for file in re.findall(r"(?:examples|data_prep|wavesep)/[a-z_0-9]+\.(?:py|json)", README):
         assert (ROOT / file).is_file(), file
