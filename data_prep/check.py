@@ -100,7 +100,8 @@ def main() -> int:
     known = [entry for entry in entries if entry.path in examined]
     for entry in known:
         findings += judge(entry, examined[entry.path])
-    findings += [*judge_rates(known), *judge_levels(known), *find_twins(known, examined)]
+    if known:
+        findings += [*judge_rates(known), *judge_levels(known), *find_twins(known, examined)]
     text = report(entries, findings)
     out = args.prepared / "check"
     out.mkdir(exist_ok=True)
@@ -280,9 +281,11 @@ def as_json(
     """Return the findings and every file's figures."""
     files = {}
     for entry in entries:
-        figures = asdict(examined[entry.path])
+        figures = asdict(entry) | asdict(examined[entry.path])
         del figures["prints"]
-        files[entry.path] = asdict(entry) | figures
+        # JSON knows neither nan nor infinity
+        finite = {k: v for k, v in figures.items() if not isinstance(v, float) or np.isfinite(v)}
+        files[entry.path] = dict.fromkeys(figures) | finite
     found = [asdict(finding) for finding in findings]
     return json.dumps({"findings": found, "files": files}, indent=1, ensure_ascii=False) + "\n"
 
