@@ -130,6 +130,7 @@ def test_train_wavenet(songs: Path, tmp_path: Path) -> None:
         assert all(np.isfinite(array).all() for array in file.arrays.values())
 
 
+@pytest.mark.slow
 def test_train_musdb(ffmpeg: None, musdb_hq: Path, tmp_path: Path) -> None:
     # the same scripts, shorter
     home = tmp_path / "project"
