@@ -1,1 +1,1 @@
-"""Signal processing in plain NumPy: chunks, channels, resampling, scores. No Keras."""
+"""Signal processing in plain NumPy: chunks, channels, resampling, STFT, masks, scores. No Keras."""

@@ -1,0 +1,93 @@
+"""The short-time Fourier transform, without padding: its frames lie where those of the song lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import librosa
+import numpy as np
+from numpy.typing import NDArray
+
+Spectra = NDArray[np.complex64]
+Magnitudes = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Stft:
+    """A transform with a Hann window and its inverse, which is exact.
+
+    Frame k covers the samples from ``k * hop`` to ``k * hop + window``: nothing is padded, so a
+    piece of a song that starts at a multiple of ``hop`` has the frames that the song has there.
+
+    Attributes
+    ----------
+    window : int, >= 2
+        Samples in a frame, even.
+    hop : int, from 1 to ``window``
+        Samples from frame to frame.
+    """
+
+    window: int
+    hop: int
+
+    @property
+    def overlap(self) -> int:
+        """Number of frames that a sample lies in, at the most."""
+        return -(-self.window // self.hop)
+
+    def frames(self, samples: int) -> int:
+        """Return how many frames a sound of so many samples has."""
+        return 1 + (samples - self.window) // self.hop
+
+    def analyse(self, audio: NDArray[np.float32]) -> Spectra:
+        """Return the frames of a sound: ``(..., samples)`` to ``(..., bins, frames)``."""
+        spectra: Spectra = librosa.stft(
+            audio, n_fft=self.window, hop_length=self.hop, center=False, dtype=np.complex64
+        )
+        return spectra
+
+    def synthesise(self, spectra: Spectra) -> NDArray[np.float32]:
+        """Return the sound of frames, the least-squares one of Griffin and Lim [1]_.
+
+        Parameters
+        ----------
+        spectra : complex64 array, (..., bins, frames)
+
+        Returns
+        -------
+        float32 array, (..., samples)
+            Within ``window - hop`` samples of the two ends, frames are missing.
+
+        References
+        ----------
+        .. [1] D. Griffin and J. Lim, "Signal estimation from modified short-time Fourier
+           transform", IEEE Trans. ASSP 32(2), 1984, equation 6.
+        """
+        audio: NDArray[np.float32] = librosa.istft(
+            spectra, n_fft=self.window, hop_length=self.hop, center=False, dtype=np.float32
+        )
+        return audio
+
+    def transform(self, audio: NDArray[np.float32]) -> Spectra:
+        """Return the frames of a whole sound, silence around it: every sample lies in all of its.
+
+        Parameters
+        ----------
+        audio : float32 array, (..., samples)
+
+        Returns
+        -------
+        complex64 array, (..., bins, frames)
+        """
+        edges = [(0, 0)] * (audio.ndim - 1)
+        end = -(-audio.shape[-1] // self.hop) * self.hop - audio.shape[-1] + self._margin
+        return self.analyse(np.pad(audio, [*edges, (self._margin, end + self.window - self.hop)]))
+
+    def inverse(self, spectra: Spectra, samples: int) -> NDArray[np.float32]:
+        """Undo `transform` for a sound of so many samples."""
+        return self.synthesise(spectra)[..., self._margin : self._margin + samples]
+
+    @property
+    def _margin(self) -> int:
+        """Silence in front of a whole sound, a multiple of the hop."""
+        return (self.overlap - 1) * self.hop
