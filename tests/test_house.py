@@ -11,8 +11,8 @@ import wavesep
 
 ROOT = Path(__file__).parents[1]
 FLOORS = (
-    "cli | bench | evaluation | separator | stream | training | engines | data | models | dsp"
-    " | audio | errors"
+    "cli | bench | evaluation | activity | separator | stream | training | engines | data | models"
+    " | dsp | audio | errors"
 )
 
 

@@ -8,22 +8,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # what mypy and editors see
+    from .activity import vocal_activity as vocal_activity
     from .errors import WavesepError as WavesepError
-    from .models.files import list_models as list_models
     from .models.files import load_model as load_model
+    from .models.frame_cnn import FrameCnn as FrameCnn
     from .models.presets import PRESETS as PRESETS
+    from .models.registry import list_models as list_models
+    from .models.unet import UNet as UNet
     from .models.wavenet import WaveNet as WaveNet
     from .separator import Separator as Separator
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "FrameCnn": ".models.frame_cnn",
     "PRESETS": ".models.presets",
     "Separator": ".separator",
+    "UNet": ".models.unet",
     "WaveNet": ".models.wavenet",
     "WavesepError": ".errors",
-    "list_models": ".models.files",
+    "list_models": ".models.registry",
     "load_model": ".models.files",
+    "vocal_activity": ".activity",
 }
 __all__ = sorted(_HOME)
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,8 @@ from .bench import SECTIONS, machine, measure
 from .bench.report import table, write_json
 from .engines import ENGINES, PRECISIONS
 from .errors import OptionError, WavesepError
-from .models.architecture import network_context
-from .models.files import list_models, read_model_file
+from .models.files import read_model_file, read_models, ready_models
+from .models.registry import list_models
 from .separator import Separator
 
 log = logging.getLogger("wavesep")
@@ -119,7 +120,8 @@ def add_separate(commands: Any) -> None:
     add("-o", "--out", type=Path, default="separated", metavar="DIR",
         help="where to write (default: %(default)s)")  # fmt: skip
     add("--model", default="vocals", metavar="NAME|FILE",
-        help=f"a file, or one of {', '.join(list_models())} (default: %(default)s)")  # fmt: skip
+        help="a file, or a name that wavesep info --all lists; NAME:wiener and NAME+NAME work, too "
+             "(default: %(default)s)")  # fmt: skip
     add("--two-stems", metavar="SOURCE", help="this source, and all the rest as one stem")
     add("--filename", default="{track}/{stem}.{ext}",
         help="of each stem below DIR (default: %(default)s)")  # fmt: skip
@@ -171,7 +173,8 @@ def add_info(commands: Any) -> None:
     command = commands.add_parser("info", help="say what a model is", description=INFO)
     command.set_defaults(run=info)
     command.add_argument("model", metavar="MODEL", nargs="?", default="vocals",
-                         help=f"one of {', '.join(list_models())}, or a file")  # fmt: skip
+                         help=f"a file, or one of {', '.join(ready_models())}")  # fmt: skip
+    command.add_argument("--all", action="store_true", help="list all systems by name")
 
 
 def add_bench(commands: Any) -> None:
@@ -359,37 +362,45 @@ def song_bar(console: Console) -> Progress:
 def info(args: argparse.Namespace, console: Console) -> int:
     """Print what a model is."""
     del console  # the answer goes to standard output
+    if args.all:
+        rows = [{"model": name} | asdict(model) for name, model in list_models().items()]
+        output = Console(highlight=False)
+        if not output.is_terminal:
+            output.width = WIDTH
+        output.print(table(rows))
+        return 0
     file = read_model_file(args.model)
-    left, right = network_context(file.architecture)
+    left, right = file.context
     channels = str(file.architecture["channels"])
 
     def span(samples: int) -> str:
         return f"{samples:,} samples, {1000 * samples / file.sample_rate:,.1f} ms"
 
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column()
+    drawn = Table(show_header=False, box=None, pad_edge=False)
+    drawn.add_column(style="bold", no_wrap=True)
+    drawn.add_column()
     rows = {
         "model": args.model,
+        "kind": file.kind,
         "sources": ", ".join(file.sources),
         "sample rate": f"{file.sample_rate:,} Hz",
         "channels": "1: a song's are separated one by one" if channels == "1" else channels,
         "parameters": f"{file.parameters:,}",
         "left context": span(left),
         "right context": span(right),
-        "receptive field": span(left + file.architecture["frame_size"] + right),
+        "receptive field": span(left + file.frame_size + right),
         "architecture": ", ".join(f"{k} {v}" for k, v in file.architecture.items()),
         "licence": file.licence,
     }
     for name, value in (rows | file.card).items():
-        table.add_row(name, value if isinstance(value, str) else plain(value))
-    Console(highlight=False).print(table)
+        drawn.add_row(name, value if isinstance(value, str) else plain(value))
+    Console(highlight=False).print(drawn)
     return 0
 
 
 def bench(args: argparse.Namespace, console: Console) -> int:
     """Measure, and print a table after each section."""
-    read_model_file(args.model)  # a mistake is told now
+    read_models(args.model)  # a mistake is told now
     if unknown := [section for section in args.sections if section not in SECTIONS]:
         raise OptionError(f"no section {unknown[0]!r}: choose some of {', '.join(SECTIONS)}")
     figures: dict[str, Any] = {"machine": machine()}

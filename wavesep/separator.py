@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,10 @@ from .audio.read import BLOCK, open_audio
 from .audio.write import StemFormat, open_stems
 from .dsp.chunks import ChunkPlan, ChunkRunner
 from .dsp.steps import StepRunner
-from .engines import open_engine
+from .engines import Engine, open_engine
 from .errors import EmptyAudioError, OptionError
-from .models.architecture import network_context
-from .models.files import read_model_file
-from .stream import Form, Pipeline, Stems, Stream
+from .models.files import ModelFile, read_models
+from .stream import Form, Mean, Pipeline, Stems, Stream, stream_latency
 
 # Of a chunk, by default: so many frames, to keep all cores busy, or so many samples, whichever is
 # shorter, but at least so many times its context, of which about half is computed twice. Longer
@@ -45,7 +44,9 @@ class Separator:
     Parameters
     ----------
     model : str or path
-        A name out of `wavesep.list_models`, or a model file.
+        A name out of `wavesep.list_models`, or a model file. With ":wiener" behind it, the
+        mixture's spectrum is weighed by the power of the estimates; with "+" between several, the
+        stems are the means of theirs: "vocals+unet", "vocals:wiener".
     engine : {"auto", "openvino", "keras"}
         What runs the network. "openvino" is the CPU's, "keras" is the GPU's and runs on the backend
         that Keras has. "auto" takes Keras for a GPU that ``device`` asks for, and else OpenVINO.
@@ -62,18 +63,19 @@ class Separator:
     Attributes
     ----------
     sample_rate : int
-        Of the model, in Hz; other mixtures are resampled for it, and their stems back.
+        Of the model, in Hz; other mixtures are resampled for it, and their stems back. Of several
+        models, the highest.
     sources : tuple of str
         Names of the stems. The last is what the others leave of the mixture.
     left_context, right_context : int
-        In samples at the model's rate.
+        In samples at the model's rate. Of several models, the longest.
 
     Raises
     ------
     ModelFileError
         If the model is missing, damaged or not one of ours.
     OptionError
-        If an engine, a precision or a device is not there.
+        If an engine, a precision or a device is not there, or models cannot be brought together.
     """
 
     def __init__(
@@ -84,19 +86,20 @@ class Separator:
         chunk_seconds: float | None = None,
         device: str | None = None,
     ) -> None:
-        file = read_model_file(model)
-        self.sample_rate = file.sample_rate
-        self.sources = file.sources
-        self.left_context, self.right_context = network_context(file.architecture)
-        self._model_channels: int = file.architecture["channels"]
-        self._plan = ChunkPlan(
-            self._chunk(chunk_seconds, file.architecture["frame_size"]),
-            self.left_context,
-            self.right_context,
-            file.architecture["frame_size"],
-            self._model_channels * file.architecture["targets"],
+        files = read_models(model)
+        check_models(files)
+        self.sample_rate = max(file.sample_rate for file in files)
+        self.sources = files[0].sources
+        self.left_context, self.right_context = (
+            max(-(-file.context[side] * self.sample_rate // file.sample_rate) for file in files)
+            for side in (0, 1)
         )
-        self._engine = open_engine(file, engine, precision, device)
+        self._parts = [
+            Part(
+                file, chunk_plan(file, chunk_seconds), open_engine(file, engine, precision, device)
+            )
+            for file in files
+        ]
 
     def separate(
         self, audio: NDArray[Any], sample_rate: int, progress: Progress | None = None
@@ -236,12 +239,16 @@ class Separator:
         """
         if not 1 <= channels <= MOST_CHANNELS:
             raise OptionError(f"channels must be from 1 to {MOST_CHANNELS}, not {channels}")
-        groups = -(-channels // self._model_channels)
-        stepper = self._engine.stepper(groups)
-        runner = StepRunner(
-            stepper, replace(self._plan, chunk=stepper.samples), groups, self._model_channels
-        )
-        return Stream(runner, self._form(sample_rate, channels))
+        pipelines, latencies = [], []
+        for part in self._parts:
+            form = part.form(sample_rate, channels)
+            groups = -(-channels // form.model_channels)
+            stepper = part.engine.stepper(groups)
+            plan = replace(part.plan, chunk=stepper.samples)
+            runner = StepRunner(stepper, plan, groups, form.model_channels)
+            pipelines.append(Pipeline(runner, form))
+            latencies.append(stream_latency(runner, form))
+        return Stream(self._joined(pipelines, channels), form, max(latencies))
 
     def _run(
         self,
@@ -251,16 +258,21 @@ class Separator:
         part: tuple[int, int | None] = (0, None),
     ) -> Iterator[Stems]:
         """Yield the stems of a part of a mixture, in its own rate and channels."""
-        runner = ChunkRunner(
-            self._engine,
-            self._plan,
-            batch_size=self._engine.batch_size,
-            wanted=at_model_rate(part, sample_rate, self.sample_rate),
-        )
-        pipeline = Pipeline(runner, self._form(sample_rate, channels))
+        pipelines = [
+            Pipeline(
+                ChunkRunner(
+                    system.engine,
+                    system.plan,
+                    batch_size=system.engine.batch_size,
+                    wanted=at_model_rate(part, sample_rate, system.file.sample_rate),
+                ),
+                system.form(sample_rate, channels),
+            )
+            for system in self._parts
+        ]
         first, end = part
         at = 0
-        for stems in all_stems(pipeline, blocks):
+        for stems in all_stems(self._joined(pipelines, channels), blocks):
             count = len(stems[self.sources[0]])
             lo, hi = max(first - at, 0), count if end is None else min(end - at, count)
             at += count
@@ -269,8 +281,8 @@ class Separator:
             if end is not None and at >= end:
                 return
 
-    def _form(self, sample_rate: int, channels: int) -> Form:
-        return Form(self.sources, self.sample_rate, self._model_channels, sample_rate, channels)
+    def _joined(self, pipelines: list[Pipeline], channels: int) -> Pipeline | Mean:
+        return pipelines[0] if len(pipelines) == 1 else Mean(pipelines, self.sources, channels)
 
     def _stem_names(self, two_stems: str | None) -> tuple[str, ...]:
         if two_stems is None:
@@ -282,18 +294,51 @@ class Separator:
         others = [source for source in self.sources if source != two_stems]
         return two_stems, others[0] if len(others) == 1 else f"no_{two_stems}"
 
-    def _chunk(self, seconds: float | None, frame_size: int) -> int:
-        """Return the samples in a chunk, a multiple of the frame size."""
-        if seconds is None:
-            context = self.left_context + self.right_context
-            samples = min(CHUNK_FRAMES * frame_size, CHUNK_SAMPLES)
-            return max(samples, CHUNK_CONTEXTS * context) // frame_size * frame_size
-        if not seconds > 0:
-            raise OptionError(f"chunk_seconds must be more than 0, not {seconds}")
-        return max(round(seconds * self.sample_rate / frame_size), 1) * frame_size
+
+@dataclass(frozen=True)
+class Part:
+    """One of the systems of a separator."""
+
+    file: ModelFile
+    plan: ChunkPlan
+    engine: Engine
+
+    def form(self, sample_rate: int, channels: int) -> Form:
+        """Return what it takes and gives for a mixture."""
+        model_channels: int = self.file.architecture["channels"]
+        return Form(self.file.sources, self.file.sample_rate, model_channels, sample_rate, channels)
 
 
-def all_stems(pipeline: Pipeline, blocks: Iterable[Audio]) -> Iterator[Stems]:
+def check_models(files: list[ModelFile]) -> None:
+    """Raise OptionError unless models can separate, together."""
+    for file in files:
+        if file.architecture.get("answer") == "activity":
+            raise OptionError(
+                "this model says when somebody sings, it does not separate: "
+                "use wavesep.vocal_activity"
+            )
+        if file.sources != files[0].sources:
+            raise OptionError(
+                f"models of different sources have no mean: {', '.join(files[0].sources)} "
+                f"and {', '.join(file.sources)}"
+            )
+
+
+def chunk_plan(file: ModelFile, seconds: float | None) -> ChunkPlan:
+    """Return how a model's sound is cut; chunks are a multiple of its frame size."""
+    frame_size, (left, right) = file.frame_size, file.context
+    if seconds is None:
+        samples = min(CHUNK_FRAMES * frame_size, CHUNK_SAMPLES)
+        chunk = max(samples, CHUNK_CONTEXTS * (left + right), frame_size)
+    elif seconds > 0:
+        chunk = max(round(seconds * file.sample_rate), frame_size)
+    else:
+        raise OptionError(f"chunk_seconds must be more than 0, not {seconds}")
+    out_channels = file.architecture["channels"] * file.architecture["targets"]
+    return ChunkPlan(chunk // frame_size * frame_size, left, right, frame_size, out_channels)
+
+
+def all_stems(pipeline: Pipeline | Mean, blocks: Iterable[Audio]) -> Iterator[Stems]:
     """Push blocks through to the end, or raise EmptyAudioError if they hold nothing."""
     for block in blocks:
         yield pipeline.push(block)

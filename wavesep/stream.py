@@ -118,6 +118,48 @@ class Pipeline:
         return dict(zip(self._form.sources, [*targets, rest], strict=True))
 
 
+class Mean:
+    """Several pipelines for one mixture; its stems are the means of theirs.
+
+    Parameters
+    ----------
+    pipelines : list of Pipeline
+        Of the same sources and channels.
+    sources : tuple of str
+    channels : int
+        Of the mixture.
+    """
+
+    def __init__(self, pipelines: list[Pipeline], sources: tuple[str, ...], channels: int) -> None:
+        self._pipelines = pipelines
+        self._ready = [{s: BlockQueue(channels) for s in sources} for _ in pipelines]
+        self._sources = sources
+
+    @property
+    def samples(self) -> int:
+        """Samples pushed so far."""
+        return self._pipelines[0].samples
+
+    def push(self, block: Audio) -> Stems:
+        """See `Pipeline`."""
+        return self._means([pipeline.push(block) for pipeline in self._pipelines])
+
+    def flush(self) -> Stems:
+        """See `Pipeline`."""
+        return self._means([pipeline.flush() for pipeline in self._pipelines])
+
+    def _means(self, parts: list[Stems]) -> Stems:
+        """Return the means as far as all are ready."""
+        for ready, stems in zip(self._ready, parts, strict=True):
+            for source, stem in stems.items():
+                ready[source].put(stem)
+        count = min(len(ready[self._sources[0]]) for ready in self._ready)
+        return {
+            source: np.mean([ready[source].take(count) for ready in self._ready], axis=0)
+            for source in self._sources
+        }
+
+
 class Stream:
     """Separates a sound while it comes; `Separator.stream` makes one.
 
@@ -132,19 +174,17 @@ class Stream:
         Of the blocks and of the stems.
     latency : int
         In samples: a sample's stems are there when at most so many samples have been pushed after
-        it. At the model's own rate that is the network's right context and a step of 192 frames,
-        less one sample; at other rates, what two resamplers hold back comes on top.
+        it. At the model's own rate that is the network's right context and its step, for a WaveNet
+        192 frames, less one sample; at other rates, what two resamplers hold back comes on top.
     """
 
-    def __init__(self, runner: StepRunner, form: Form) -> None:
-        self._pipeline = Pipeline(runner, form)
+    def __init__(self, pipeline: Pipeline | Mean, form: Form, latency: int) -> None:
+        self._pipeline = pipeline
         self._ended = False
         self.sources = form.sources
         self.sample_rate = form.sample_rate
         self.channels = form.channels
-        rate, model_rate = form.sample_rate, form.model_rate
-        after = runner.latency + lag(model_rate, rate)  # samples at the model's rate
-        self.latency = lag(rate, model_rate) + math.ceil(after * rate / model_rate)
+        self.latency = latency
 
     def push(self, block: NDArray[Any]) -> Stems:
         """Go on with the sound.
@@ -189,6 +229,13 @@ class Stream:
             raise OptionError("this stream was flushed: make a new one")
         self._ended = True
         return self._pipeline.flush()
+
+
+def stream_latency(runner: StepRunner, form: Form) -> int:
+    """Return the latency of a runner at the rate of the mixture: see `Stream`."""
+    rate, model_rate = form.sample_rate, form.model_rate
+    after = runner.latency + lag(model_rate, rate)  # samples at the model's rate
+    return lag(rate, model_rate) + math.ceil(after * rate / model_rate)
 
 
 def check_rate(sample_rate: int) -> None:

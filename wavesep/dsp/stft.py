@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import librosa
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 Spectra = NDArray[np.complex64]
@@ -41,6 +41,8 @@ class Stft:
 
     def analyse(self, audio: NDArray[np.float32]) -> Spectra:
         """Return the frames of a sound: ``(..., samples)`` to ``(..., bins, frames)``."""
+        import librosa  # takes half a second, and most models do without
+
         spectra: Spectra = librosa.stft(
             audio, n_fft=self.window, hop_length=self.hop, center=False, dtype=np.complex64
         )
@@ -63,6 +65,8 @@ class Stft:
         .. [1] D. Griffin and J. Lim, "Signal estimation from modified short-time Fourier
            transform", IEEE Trans. ASSP 32(2), 1984, equation 6.
         """
+        import librosa
+
         audio: NDArray[np.float32] = librosa.istft(
             spectra, n_fft=self.window, hop_length=self.hop, center=False, dtype=np.float32
         )
@@ -91,3 +95,18 @@ class Stft:
     def _margin(self) -> int:
         """Silence in front of a whole sound, a multiple of the hop."""
         return (self.overlap - 1) * self.hop
+
+
+def frame_windows(magnitudes: Magnitudes, frames: int) -> Magnitudes:
+    """Return every run of so many frames, a view.
+
+    Parameters
+    ----------
+    magnitudes : float32 array, (batch, bins, all frames)
+    frames : int
+
+    Returns
+    -------
+    float32 array, (batch, all frames - frames + 1, bins, frames)
+    """
+    return sliding_window_view(magnitudes, frames, axis=2).transpose(0, 2, 1, 3)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.util import find_spec
 
 from ..errors import OptionError
 from ..models.files import ModelFile
+from ..models.rules import RULES
 from .base import Engine
 
 ENGINES = ("auto", "openvino", "keras")
@@ -15,14 +17,13 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 def open_engine(
     model: ModelFile, engine: str = "auto", precision: str = "auto", device: str | None = None
 ) -> Engine:
-    """Make a model ready to run.
+    """Make a system ready to separate.
 
     Parameters
     ----------
     model : ModelFile
     engine : {"auto", "openvino", "keras"}
-        "openvino" runs on the CPU, "keras" wherever Keras's backend does. "auto" takes Keras for a
-        GPU that is asked for by ``device``, and else OpenVINO where it is installed.
+        What runs the network, where there is one: see `open_network`.
     precision : {"auto", "float32", "bfloat16"}
         "auto" takes bfloat16 where that is faster.
     device : str, optional
@@ -37,10 +38,33 @@ def open_engine(
     OptionError
         If there is no such engine, precision or device.
     """
-    if engine not in ENGINES:
-        raise OptionError(f"no engine {engine!r}: choose one of {', '.join(ENGINES)}")
-    if precision not in PRECISIONS:
-        raise OptionError(f"no precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
+    check_options(engine, precision)
+    if model.wiener:
+        from .rules import wiener_engine
+
+        bare = replace(model, wiener=False)
+        return wiener_engine(open_engine(bare, engine, precision, device), bare, model)
+    if model.kind in RULES:
+        from .rules import rule_engine
+
+        return rule_engine(model)
+    network = open_network(model, engine, precision, device)
+    if model.kind == "wavenet":
+        return network
+    from .mask_engine import network_engine
+
+    return network_engine(network, model.kind, model.architecture, network.precision)
+
+
+def open_network(
+    model: ModelFile, engine: str = "auto", precision: str = "auto", device: str | None = None
+) -> Engine:
+    """Make a network ready to run, whatever it maps to what; see `open_engine`.
+
+    "openvino" runs on the CPU, "keras" wherever Keras's backend does. "auto" takes Keras for a GPU
+    that is asked for by ``device``, and else OpenVINO where it is installed.
+    """
+    check_options(engine, precision)
     on_cpu = device in (None, "cpu", "cpu:0")
     installed = find_spec("openvino") is not None
     if engine == "openvino" and not on_cpu:
@@ -56,4 +80,12 @@ def open_engine(
     return OpenvinoEngine(model, precision)
 
 
-__all__ = ["ENGINES", "PRECISIONS", "Engine", "open_engine"]
+def check_options(engine: str, precision: str) -> None:
+    """Raise OptionError unless there are such an engine and such a precision."""
+    if engine not in ENGINES:
+        raise OptionError(f"no engine {engine!r}: choose one of {', '.join(ENGINES)}")
+    if precision not in PRECISIONS:
+        raise OptionError(f"no precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
+
+
+__all__ = ["ENGINES", "PRECISIONS", "Engine", "open_engine", "open_network"]

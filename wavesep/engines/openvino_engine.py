@@ -22,6 +22,7 @@ if sys.modules.get("openvino_telemetry", ...) is None:
     del sys.modules["openvino_telemetry"]
 
 from .openvino_graph import chunk_graph, step_graph
+from .openvino_masks import mask_graph
 
 
 class OpenvinoEngine:
@@ -50,8 +51,11 @@ class OpenvinoEngine:
         self.precision = precision
         self._model = model
         self._lock = threading.Lock()  # one request at a time has all cores
-        graph = compile_graph(self._core, chunk_graph(model), precision)
-        self._request = graph.create_infer_request()
+        if model.kind == "wavenet":
+            graph = chunk_graph(model)
+        else:
+            graph = mask_graph(model)
+        self._request = compile_graph(self._core, graph, precision).create_infer_request()
         self._step_graphs: dict[int, openvino.CompiledModel] = {}  # by the number of groups
 
     def __call__(self, mixtures: Audio) -> Audio:

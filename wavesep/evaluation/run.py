@@ -17,7 +17,7 @@ import numpy as np
 from ..audio import Audio
 from ..data.tracks import Stems, Track
 from ..errors import AudioError, OptionError, WavesepError
-from ..models.files import fingerprint, read_model_file
+from ..models.files import fingerprint, read_models
 from .pictures import draw_spectrograms
 from .scoring import (
     MIXTURE,
@@ -65,7 +65,12 @@ class Settings:
             raise OptionError(f"{unfit[0]!r} is scored as it is")
         if bss_eval:
             check_bss_eval()
-        return cls({m: fingerprint(read_model_file(m).arrays) for m in models}, window, bss_eval)
+        return cls({m: fingerprints(m) for m in models}, window, bss_eval)
+
+
+def fingerprints(model: str) -> str:
+    """Return the fingerprint of a model's weights, of all where there are several."""
+    return "+".join(fingerprint(file.arrays) for file in read_models(model))
 
 
 @dataclass(frozen=True)

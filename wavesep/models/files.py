@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -20,32 +21,33 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from ..errors import ModelFileError
-from .architecture import array_shapes, check_architecture
-from .presets import POST
+from .kinds import KINDS, Kind
+from .rules import RULE_RATES, RULES
+from .spectrogram import WIENER
 
 if TYPE_CHECKING:
     import keras
 
-    from .wavenet import WaveNet
-
 FORMAT = "wavesep-1"
 SHIPPED = Path(__file__).parent / "weights"
 SUFFIX = ".safetensors"
+WIENER_SUFFIX = ":wiener"
 
 # Arguments of `WaveNet` that the first model files do not know
 LATER = {"filterbank": 0, "cell_filters": 32}
+TWO_STEMS = ("vocals", "accompaniment")
 
 Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """What a model file holds.
+    """What a model file holds, or, for a rule, what there is instead of a file.
 
     Attributes
     ----------
     architecture : dict
-        The arguments of `WaveNet`, without its padding.
+        The arguments of the network: for a `WaveNet`, without its padding.
     arrays : dict of str to array
         Every weight by "layer/variable".
     sample_rate : int
@@ -56,6 +58,10 @@ class ModelFile:
         Of the weights.
     card : dict
         The data card: training data, its licences, scores, limits.
+    kind : str
+        One of `wavesep.models.kinds.KINDS`.
+    wiener : bool
+        Weigh the mixture's spectrum by the network's estimates instead of giving these.
     """
 
     architecture: dict[str, Any]
@@ -64,6 +70,28 @@ class ModelFile:
     sources: tuple[str, ...]
     licence: str = "not stated"
     card: dict[str, Any] = field(default_factory=dict)
+    kind: str = "wavenet"
+    wiener: bool = False
+
+    @property
+    def about_kind(self) -> Kind:
+        """What is known of the kind."""
+        return KINDS[self.kind]
+
+    @property
+    def frame_size(self) -> int:
+        """Samples that a chunk's length is a multiple of."""
+        frame_size = self.about_kind.frame_size(self.architecture)
+        return math.lcm(frame_size, WIENER.hop) if self.wiener else frame_size
+
+    @property
+    def context(self) -> tuple[int, int]:
+        """Samples that the estimate needs before and after itself."""
+        left, right = self.about_kind.context(self.architecture)
+        if not self.wiener:
+            return left, right
+        size, more = self.frame_size, (WIENER.overlap - 1) * WIENER.hop
+        return -(-(left + more) // size) * size, -(-(right + more) // size) * size
 
     @property
     def parameters(self) -> int:
@@ -71,10 +99,11 @@ class ModelFile:
         return sum(array.size for array in self.arrays.values())
 
     @classmethod
-    def from_network(cls, network: WaveNet, **about: Any) -> ModelFile:
+    def from_network(cls, network: keras.Model, **about: Any) -> ModelFile:
         """Describe a network; ``about`` gives the other attributes."""
         architecture = {k: v for k, v in network.config.items() if k != "padding"}
-        return cls(architecture=architecture, arrays=network_arrays(network), **about)
+        arrays = network_arrays(network)
+        return cls(architecture=architecture, arrays=arrays, kind=network.kind, **about)
 
     def halved(self) -> ModelFile:
         """Return the model with its kernels in half precision: half the megabytes.
@@ -97,6 +126,7 @@ class ModelFile:
         """
         metadata = {
             "format": FORMAT,
+            "kind": json.dumps(self.kind),
             "architecture": json.dumps(self.architecture),
             "sample_rate": json.dumps(self.sample_rate),
             "sources": json.dumps(self.sources),
@@ -106,40 +136,52 @@ class ModelFile:
         }
         save_arrays(self.arrays, metadata, path)
 
-    def build(self, padding: str = "same") -> WaveNet:
+    def build(self, padding: str = "same") -> keras.Model:
         """Return the network with its weights, on the backend that Keras runs on."""
-        from .wavenet import WaveNet
-
-        network = WaveNet(**self.architecture, padding=padding)
+        options = {"padding": padding} if self.kind == "wavenet" else {}
+        network = network_class(self.kind)(**self.architecture, **options)
         set_network_arrays(network, self.arrays)
         return network
 
 
-def load_model(model: str | os.PathLike[str], padding: str = "same") -> WaveNet:
+def network_class(kind: str) -> type[keras.Model]:
+    """Return the Keras model of a kind, or raise ModelFileError where a rule has none."""
+    if kind in RULES:
+        raise ModelFileError(f"{kind} is a rule, not a network: there is nothing to load")
+    from .frame_cnn import FrameCnn
+    from .unet import UNet
+    from .wavenet import WaveNet
+
+    networks = {network.kind: network for network in (WaveNet, FrameCnn, UNet)}
+    return networks[kind]
+
+
+def load_model(model: str | os.PathLike[str], padding: str = "same") -> keras.Model:
     """Load a trained network.
 
     Parameters
     ----------
     model : str or path
-        A name out of `list_models`, or the path of a model file.
+        A name out of `wavesep.list_models`, or the path of a model file.
     padding : {"same", "valid"}
-        See `WaveNet`.
+        See `WaveNet`; the other networks have none.
 
     Returns
     -------
-    WaveNet
+    WaveNet, FrameCnn or UNet
 
     Raises
     ------
     ModelFileError
-        If the file is missing, damaged or not a wavesep model.
+        If the file is missing, damaged or not a wavesep model, or the name is that of a rule.
     """
     return read_model_file(model).build(padding)
 
 
-def list_models() -> list[str]:
-    """Return the names of the models that the package ships."""
-    return sorted(path.name.removesuffix(SUFFIX) for path in SHIPPED.glob(f"*{SUFFIX}"))
+def ready_models() -> list[str]:
+    """Return the names of all that runs from the install: models that are shipped, and rules."""
+    shipped = [path.name.removesuffix(SUFFIX) for path in SHIPPED.glob(f"*{SUFFIX}")]
+    return sorted([*shipped, *RULES])
 
 
 def read_model_file(model: str | os.PathLike[str]) -> ModelFile:
@@ -148,7 +190,8 @@ def read_model_file(model: str | os.PathLike[str]) -> ModelFile:
     Parameters
     ----------
     model : str or path
-        A name out of `list_models`, or the path of a model file.
+        A name out of `wavesep.list_models`, or the path of a model file; either may end in
+        ":wiener".
 
     Returns
     -------
@@ -159,6 +202,11 @@ def read_model_file(model: str | os.PathLike[str]) -> ModelFile:
     ModelFileError
         If the file is missing, damaged or not a wavesep model.
     """
+    if (name := str(model)).endswith(WIENER_SUFFIX):
+        return replace(read_model_file(name.removesuffix(WIENER_SUFFIX)), wiener=True)
+    if str(model) in RULES:
+        kind = str(model)
+        return ModelFile(RULES[kind], {}, RULE_RATES[kind], TWO_STEMS, "no weights", {}, kind)
     path = find_model(model)
     arrays, metadata = load_arrays(path)
     if metadata.get("format") != FORMAT:
@@ -166,8 +214,11 @@ def read_model_file(model: str | os.PathLike[str]) -> ModelFile:
     if metadata.get("sha256") != fingerprint(arrays):
         raise ModelFileError(f"{path} is damaged: its arrays do not match their checksum")
     try:
+        kind = json.loads(metadata.get("kind", '"wavenet"'))
+        before = LATER if kind == "wavenet" else {}
         file = ModelFile(
-            architecture=LATER | json.loads(metadata["architecture"]),
+            kind=kind,
+            architecture=before | json.loads(metadata["architecture"]),
             arrays=arrays,
             sample_rate=int(json.loads(metadata["sample_rate"])),
             sources=tuple(json.loads(metadata["sources"])),
@@ -180,13 +231,23 @@ def read_model_file(model: str | os.PathLike[str]) -> ModelFile:
     return file
 
 
+def read_models(models: str | os.PathLike[str]) -> list[ModelFile]:
+    """Read one model, or several with "+" between them; see `read_model_file`."""
+    if Path(models).is_file():
+        return [read_model_file(models)]
+    return [read_model_file(name) for name in str(models).split("+")]
+
+
 def check_arrays(file: ModelFile) -> None:
     """Raise ModelFileError unless the arrays are those of the architecture."""
-    if odd := file.architecture.keys() ^ POST.keys():
+    if file.kind not in KINDS:
+        raise ModelFileError(f"the model is of an unknown kind, {file.kind!r}: update wavesep")
+    kind = file.about_kind
+    if odd := file.architecture.keys() ^ kind.arguments:
         raise ModelFileError(f"the architecture cannot be built: {sorted(odd)[0]!r} is odd")
     try:
-        check_architecture(file.architecture)
-        shapes = array_shapes(file.architecture)
+        kind.check(file.architecture)
+        shapes = kind.shapes(file.architecture)
     except (TypeError, ValueError) as error:
         raise ModelFileError(f"the architecture cannot be built: {error}") from error
     if odd := shapes.keys() ^ file.arrays.keys():
@@ -200,12 +261,12 @@ def check_arrays(file: ModelFile) -> None:
 
 def find_model(model: str | os.PathLike[str]) -> Path:
     """Return the path of a shipped model or of a file, or raise ModelFileError."""
-    if str(model) in list_models():
+    if str(model) in ready_models():
         return SHIPPED / f"{model}{SUFFIX}"
     path = Path(model)
     if not path.is_file():
         raise ModelFileError(
-            f"no model {str(model)!r}: give a file, or one of {', '.join(list_models())}"
+            f"no model {str(model)!r}: give a file, or one of {', '.join(ready_models())}"
         )
     return path
 
@@ -244,7 +305,7 @@ def fingerprint(arrays: Arrays) -> str:
     return digest.hexdigest()
 
 
-def network_arrays(network: WaveNet) -> Arrays:
+def network_arrays(network: keras.Model) -> Arrays:
     """Return every weight of a network by "layer/variable"."""
     return {
         f"{layer.name}/{variable.name}": np.array(variable.numpy())

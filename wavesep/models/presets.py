@@ -1,6 +1,8 @@
-"""Architectures by name: the arguments of `WaveNet`, and where they come from."""
+"""Architectures by name: the arguments of the networks, and where they come from."""
 
 from typing import Any
+
+from .spectrogram import JANSSON, MASK_CNN, UNET, UNET_STEREO, VOCAL_ACTIVITY
 
 # The network of J. Vossen's post, to the letter: 3,196,418 parameters, 70 ms of context.
 POST: dict[str, Any] = {
@@ -57,4 +59,13 @@ PRESETS = {
         "frame_size": 16,
         "head": (64,),
     },
+}
+
+# Of `FrameCnn` and `UNet`: the kind, the sample rate in Hz, the arguments.
+SPECTROGRAM_PRESETS = {
+    "vocal_activity": ("frame_cnn", 22_050, VOCAL_ACTIVITY),
+    "mask_cnn": ("frame_cnn", 22_050, MASK_CNN),
+    "unet": ("unet", 22_050, UNET),
+    "unet_mono": ("unet", 8_192, JANSSON),
+    "unet_stereo": ("unet", 44_100, UNET_STEREO),
 }

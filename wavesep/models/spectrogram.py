@@ -27,6 +27,8 @@ UNET_STEREO = JANSSON | {"window": 2048, "hop": 512, "channels": 2}
 # Half as wide, for two cores: a window of 93 ms at 22,050 Hz
 UNET = JANSSON | {"window": 2048, "hop": 512, "filters": 8}
 
+WIENER = Stft(4096, 1024)  # in which any system's estimates can weigh the mixture
+
 POOL = 3  # of `FrameCnn`, in bins and in frames, twice
 KERNEL = 5  # of `UNet`, in bins and in frames
 ANSWERS = ("mask", "activity")

@@ -192,6 +192,8 @@ class WaveNet(keras.Model):
     .. [1] J. Vossen, "Using Deep Learning to isolate vocals from songs", 2019.
     """
 
+    kind = "wavenet"
+
     def __init__(
         self,
         *,

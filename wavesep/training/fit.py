@@ -18,7 +18,7 @@ from ..engines.keras_engine import find_place, jit_compile
 from ..errors import OptionError
 from ..models.architecture import BACKWARD, operations
 from ..models.files import ModelFile
-from ..models.wavenet import WaveNet
+from .recipes import RECIPES
 from .resume import Progress, load_checkpoint, save_checkpoint
 from .tensorboard import Board, open_board
 from .validation import Validation
@@ -30,20 +30,20 @@ log = logging.getLogger(__name__)
 
 
 def fit(
-    network: WaveNet,
+    network: keras.Model,
     mixes: MixGenerator,
     validation: Validation,
     *,
     run: str | os.PathLike[str],
     epochs: int,
-    learning_rate: float = 1e-3,
+    learning_rate: float | None = None,
     patience: int | None = None,
     sources: tuple[str, ...] = ("vocals", "accompaniment"),
     licence: str = "not stated",
     card: dict[str, Any] | None = None,
     limit: float | None = None,
 ) -> Progress:
-    """Train a network on mixtures: mean absolute error, Adam, a cosine-shaped learning rate.
+    """Train a network on mixtures, by the recipe of its kind: see `wavesep.training.recipes`.
 
     After every epoch the validation clips are separated and scored; the run's folder then holds
 
@@ -54,17 +54,19 @@ def fit(
 
     Parameters
     ----------
-    network : WaveNet
-        Built with ``padding="valid"``. Start from the same weights when resuming before the first
-        epoch is done: ``keras.utils.set_random_seed``.
+    network : WaveNet, built with ``padding="valid"``, FrameCnn or UNet
+        Start from the same weights when resuming before the first epoch is done:
+        ``keras.utils.set_random_seed``.
     mixes : MixGenerator
+        With the network's contexts for a WaveNet; for the others, with none and snippets as long as
+        `wavesep.data.spectrograms.snippet_samples` says.
     validation : Validation
     run : path
         Folder of this run, made where it is missing.
     epochs : int, >= 1
         Of ``len(mixes)`` batches each. The learning rate falls to zero at the end of the last.
-    learning_rate : float
-        Of the first step.
+    learning_rate : float, optional
+        Of the first step; default: the recipe's.
     patience : int, optional
         Stop when this many epochs have not been better than the best one. Default: never.
     sources : tuple of str
@@ -87,15 +89,17 @@ def fit(
     OptionError
         If the network is not "valid", or the folder holds a run with other settings.
     """
-    if network.config["padding"] != "valid":
+    if network.config.get("padding", "valid") != "valid":
         raise OptionError('training needs WaveNet(..., padding="valid")')
     run = Path(run)
+    recipe = RECIPES[network.kind]
+    learning_rate = learning_rate or recipe.learning_rate
     settings = describe(network, mixes, epochs, learning_rate)
     steps = epochs * len(mixes)
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     network.compile(
-        optimizer=keras.optimizers.Adam(schedule),
-        loss="mae",
+        optimizer=recipe.optimizer(schedule),
+        loss=recipe.loss,
         jit_compile=jit_compile(find_place(None)),
     )
     progress = load_checkpoint(run / CHECKPOINT, network, settings)
@@ -111,7 +115,7 @@ def fit(
         board = open_board(run / "logs", settings)
         watch = Watch(mixes, validation, progress, run, patience, about, board, limit)
         network.fit(
-            mixes,
+            recipe.examples(mixes, network),
             initial_epoch=progress.epoch,
             epochs=epochs,
             shuffle=False,  # a batch is random as it is, and its index is its seed
@@ -122,7 +126,7 @@ def fit(
 
 
 def describe(
-    network: WaveNet, mixes: MixGenerator, epochs: int, learning_rate: float
+    network: keras.Model, mixes: MixGenerator, epochs: int, learning_rate: float
 ) -> dict[str, Any]:
     """Return what decides the weights that a run ends with."""
     names = (
@@ -180,7 +184,7 @@ class Watch(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Score, then save the best model before the checkpoint that says it is there."""
         seconds = time.perf_counter() - self._begin
-        estimates = self.validation.estimate(self.model)
+        estimates = self.validation.estimate(RECIPES[self.model.kind].separate(self.model))
         scores = self.validation.score(estimates)
         self.progress.scores.append(scores.si_sdr)
         if self.progress.best_epoch == epoch:
@@ -196,7 +200,7 @@ class Watch(keras.callbacks.Callback):
             "validation/si_sdr_gain": scores.si_sdr_gain,
             "speed/audio_seconds_per_second": samples / self.mixes.sample_rate,
         }
-        if self.limit:
+        if self.limit and self.model.kind == "wavenet":
             work = BACKWARD * operations(self.model.config)
             scalars["speed/share_of_limit"] = samples * work / self.limit
         log.info(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 
 from ..audio import Audio
@@ -101,16 +101,15 @@ class Validation:
         """Return one mixture without its context, as long as its target."""
         return self.mixtures[index, self._left : self._left + self.targets.shape[1]]
 
-    def estimate(self, network: keras.Model, batch_size: int = 4) -> Audio:
-        """Return the network's estimates, ``(snippets, samples, channels)``."""
+    def estimate(self, separate: Callable[[Audio], Audio], batch_size: int = 4) -> Audio:
+        """Return estimates, ``(snippets, samples, channels)``, of what maps such mixtures."""
         # one shape of batch, so that nothing is compiled twice
         spare = -len(self.mixtures) % batch_size
         mixtures = np.concatenate(
             [self.mixtures, np.zeros_like(self.mixtures[:1]).repeat(spare, 0)]
         )
         estimates = [
-            network.predict_on_batch(mixtures[i : i + batch_size])
-            for i in range(0, len(mixtures), batch_size)
+            separate(mixtures[i : i + batch_size]) for i in range(0, len(mixtures), batch_size)
         ]
         return np.concatenate(estimates)[: len(self.mixtures)]
 

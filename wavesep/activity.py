@@ -1,0 +1,127 @@
+"""When somebody sings: probabilities by frame, and segments."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from .dsp.blocks import check_finite
+from .dsp.channels import to_channels
+from .dsp.stft import frame_windows
+from .engines import open_network
+from .engines.mask_engine import slide
+from .errors import OptionError
+from .models.files import ModelFile, read_model_file
+from .models.spectrogram import stft_of
+from .separator import check_array
+from .stream import check_rate
+
+FRAMES = 4096  # analysed at a time
+
+
+@dataclass(frozen=True)
+class VocalActivity:
+    """Where somebody sings.
+
+    Attributes
+    ----------
+    probabilities : float32 array, (frames,)
+        That somebody sings, from 0 to 1; 0 where all that the network hears is digital silence.
+    times : float array, (frames,)
+        Of the middle of each frame, in seconds.
+    segments : list of (float, float)
+        Begin and end of each run of frames that are sung, in seconds.
+    """
+
+    probabilities: NDArray[np.float32]
+    times: NDArray[np.float64]
+    segments: list[tuple[float, float]]
+
+
+def vocal_activity(
+    audio: NDArray[Any],
+    sample_rate: int,
+    *,
+    model: str | os.PathLike[str] = "vocal_activity",
+    threshold: float = 0.5,
+) -> VocalActivity:
+    """Say when somebody sings.
+
+    Parameters
+    ----------
+    audio : float array, (samples, channels) or (samples,)
+        In [-1, 1]; the mean of the channels is heard.
+    sample_rate : int, from 1,000 to 768,000
+        In Hz.
+    model : str or path
+        "vocal_activity", or the file of another `FrameCnn` that answers with the activity.
+    threshold : float, in (0, 1)
+        The probability from which on a frame is sung.
+
+    Returns
+    -------
+    VocalActivity
+        A frame every 11.6 ms for the shipped model, which hears 0.15 s on either side.
+
+    Raises
+    ------
+    OptionError
+        If the shape, the type, the rate or the threshold is not one of the above.
+    EmptyAudioError
+        If there are no samples.
+    NonFiniteAudioError
+        If a sample is NaN or infinite.
+    ModelFileError
+        If the model is missing, damaged or not one of ours.
+    """
+    check_array(audio)
+    check_rate(sample_rate)
+    if not 0 < threshold < 1:
+        raise OptionError(f"threshold must be between 0 and 1, not {threshold}")
+    file = read_model_file(model)
+    if file.architecture.get("answer") != "activity":
+        raise OptionError(f"{model} separates, it does not say when somebody sings")
+    sound = np.asarray(audio, np.float32).reshape(len(audio), -1)
+    check_finite(sound, 0)
+    mono = soxr.resample(to_channels(sound, 1)[:, 0], sample_rate, file.sample_rate)
+    frames = 1 + len(mono) // int(file.architecture["hop"])
+    probabilities = np.concatenate([*frame_probabilities(mono, frames, file)])
+    hop_seconds = file.architecture["hop"] / file.sample_rate
+    times = np.arange(frames) * hop_seconds
+    end = len(sound) / sample_rate
+    return VocalActivity(
+        probabilities, times, sung_segments(probabilities >= threshold, hop_seconds, end)
+    )
+
+
+def frame_probabilities(
+    mono: NDArray[np.float32], frames: int, file: ModelFile
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the probabilities of some thousand frames at a time; frame k is around ``k * hop``."""
+    network = open_network(file)
+    stft, around = stft_of(file.architecture), file.architecture["frames"] // 2
+    before = around * stft.hop + stft.window // 2
+    padded = np.pad(mono, (before, before + stft.hop))
+    for first in range(0, frames, FRAMES):
+        count = min(FRAMES, frames - first)
+        end = (first + count + 2 * around - 1) * stft.hop + stft.window
+        magnitudes = np.abs(stft.analyse(padded[np.newaxis, first * stft.hop : end]))
+        answers = slide(network, magnitudes, file.architecture["frames"])[0, :, 0]
+        sounding = magnitudes.any(axis=1, keepdims=True).astype(np.float32)
+        heard = frame_windows(sounding, file.architecture["frames"])[0].any(axis=(1, 2))
+        yield np.where(heard, answers, np.float32(0))
+
+
+def sung_segments(
+    sung: NDArray[np.bool_], hop_seconds: float, end: float
+) -> list[tuple[float, float]]:
+    """Return begin and end of each run of sung frames; a frame reaches half a hop to both sides."""
+    edges = np.flatnonzero(np.diff(np.pad(sung.astype(np.int8), 1)))
+    seconds = np.clip((edges - 0.5) * hop_seconds, 0.0, end)
+    return [(float(a), float(b)) for a, b in zip(seconds[::2], seconds[1::2], strict=True)]
