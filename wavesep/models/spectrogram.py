@@ -29,6 +29,9 @@ UNET = JANSSON | {"window": 2048, "hop": 512, "filters": 8}
 
 POOL = 3  # of `FrameCnn`, in bins and in frames, twice
 KERNEL = 5  # of `UNet`, in bins and in frames
+CNN_SLOPE, UNET_SLOPE = 0.3, 0.2  # of LeakyReLU: the first was Keras's own at the time
+# Of the logarithm that both networks start with: log(1 + LOUDNESS / window * magnitude) / LOGARITHM
+LOUDNESS, LOGARITHM = 4_000, 6.9
 ANSWERS = ("mask", "activity")
 
 
