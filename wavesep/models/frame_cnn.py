@@ -7,15 +7,23 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from .spectrogram import MASK_CNN, POOL, check_frame_cnn, frame_cnn_context, stft_of
+from .spectrogram import (
+    CNN_SLOPE,
+    LOGARITHM,
+    LOUDNESS,
+    MASK_CNN,
+    POOL,
+    check_frame_cnn,
+    frame_cnn_context,
+    stft_of,
+)
 
-SLOPE = 0.3  # of LeakyReLU: Keras's own at the time
 CONV_DROPOUT, DENSE_DROPOUT = 0.25, 0.5
 
 
 def compress(magnitudes: Any, window: int) -> Any:
     """Map magnitudes of a spectrum to about 0 to 1: a full-scale sine to 1, -60 dB to 0.1."""
-    return ops.log1p(magnitudes * (4_000 / window)) * (1 / 6.9)
+    return ops.log1p(magnitudes * (LOUDNESS / window)) * (1 / LOGARITHM)
 
 
 @keras.saving.register_keras_serializable(package="wavesep")
@@ -88,13 +96,13 @@ class FrameCnn(keras.Model):
         x = layers.Reshape((bins, frames, 1), name="image")(compress(magnitudes, window))
         for i, width in enumerate(filters):
             x = layers.Conv2D(width, 3, padding="same", name=f"conv{i}")(x)
-            x = layers.LeakyReLU(SLOPE, name=f"conv{i}_relu")(x)
+            x = layers.LeakyReLU(CNN_SLOPE, name=f"conv{i}_relu")(x)
             if i % 2:
                 x = layers.MaxPooling2D(POOL, name=f"pool{i}")(x)
                 x = layers.Dropout(CONV_DROPOUT, name=f"pool{i}_dropout")(x)
         x = layers.Dense(units, name="dense")(layers.Flatten(name="flat")(x))
         x = layers.Dropout(DENSE_DROPOUT, name="dense_dropout")(
-            layers.LeakyReLU(SLOPE, name="dense_relu")(x)
+            layers.LeakyReLU(CNN_SLOPE, name="dense_relu")(x)
         )
         answers = 1 if answer == "activity" else bins * targets
         x = layers.Dense(answers, activation="sigmoid", dtype="float32", name="answer")(x)

@@ -1,0 +1,107 @@
+"""The networks that weigh spectrograms give through OpenVINO what they give through Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from wavesep.audio import Audio
+from wavesep.engines.openvino_engine import compile_graph, infer, openvino
+from wavesep.engines.openvino_masks import mask_graph
+from wavesep.models.files import Arrays, set_network_arrays
+from wavesep.models.frame_cnn import FrameCnn
+from wavesep.models.spectrogram import (
+    JANSSON,
+    MASK_CNN,
+    VOCAL_ACTIVITY,
+    frame_cnn_shapes,
+    unet_shapes,
+)
+from wavesep.models.unet import UNet
+
+TOLERANCE = 1e-5
+SMALL_UNET = JANSSON | {"window": 128, "hop": 64, "depth": 3}
+
+
+def random_arrays(shapes: dict[str, tuple[int, ...]]) -> Arrays:
+    """Every weight at random, of a scale that keeps that of what goes through."""
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for name, shape in shapes.items():
+        values = rng.standard_normal(shape)
+        if name.endswith("kernel"):
+            # a transposed kernel has its inputs last, and a quarter of it reaches each output
+            transposed = name.startswith(("up", "mask"))
+            inputs = values[..., 0, :].size / 4 if transposed else values[..., 0].size
+            values /= np.sqrt(inputs / 2)  # the activations halve the power
+        elif name.endswith(("gamma", "variance")):
+            values = rng.uniform(0.2, 2, shape)
+        else:
+            values *= 0.3
+        arrays[name] = values.astype(np.float32)
+    return arrays
+
+
+def magnitudes(*shape: int) -> Audio:
+    """Magnitudes from silence to more than a full-scale sine's, each sound of another loudness."""
+    rng = np.random.default_rng(shape)
+    loudness = np.linspace(-4, 2, shape[0]).reshape(-1, *[1] * (len(shape) - 1))
+    quiet = rng.random(shape) < 0.1
+    return np.where(quiet, 0, 10 ** (loudness + rng.uniform(-1, 1, shape))).astype(np.float32)
+
+
+def assert_graph_is_network(
+    network: FrameCnn | UNet, arrays: Arrays, shapes: Iterable[tuple[int, ...]]
+) -> None:
+    """Compare what the graph and the network give for inputs of these shapes."""
+    set_network_arrays(network, arrays)
+    graph = mask_graph(network.config | {"kind": network.kind}, arrays)
+    request = compile_graph(openvino.Core(), graph, "float32").create_infer_request()
+    for shape in shapes:
+        mixture = magnitudes(*shape)
+        expected = network.predict_on_batch(mixture)
+        masks = infer(request, mixture)
+        assert masks.dtype == np.float32
+        assert masks.shape == expected.shape
+        assert expected.std() > 1000 * TOLERANCE  # or the comparison says nothing
+        np.testing.assert_allclose(masks, expected, rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("architecture", [VOCAL_ACTIVITY, MASK_CNN | {"targets": 2}])
+def test_a_frame_cnn_is_the_same(architecture: dict[str, Any]) -> None:
+    bins, frames = architecture["window"] // 2 + 1, architecture["frames"]
+    arrays = random_arrays(frame_cnn_shapes(architecture))
+
+    shapes = [(batch, bins, frames) for batch in (5, 2, 17)]
+    assert_graph_is_network(FrameCnn(**architecture), arrays, shapes)
+
+
+@pytest.mark.parametrize("frames", [9, 31])
+def test_a_frame_cnn_hears_any_number_of_frames(frames: int) -> None:
+    architecture = MASK_CNN | {"window": 130, "hop": 65, "frames": frames}
+    arrays = random_arrays(frame_cnn_shapes(architecture))
+
+    shapes = [(batch, 66, frames) for batch in (1, 3)]
+    assert_graph_is_network(FrameCnn(**architecture), arrays, shapes)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("targets", [1, 3])
+def test_a_unet_is_the_same(channels: int, targets: int) -> None:
+    architecture = SMALL_UNET | {"channels": channels, "targets": targets}
+    arrays = random_arrays(unet_shapes(architecture))
+
+    shapes = [(batch, 65, frames, channels) for batch, frames in ((1, 8), (3, 24), (2, 80))]
+    assert_graph_is_network(UNet(**architecture), arrays, shapes)
+
+
+def test_arrays_may_be_in_half_precision() -> None:
+    for network, shapes, shape in (
+        (FrameCnn(**MASK_CNN), frame_cnn_shapes(MASK_CNN), (4, 513, 25)),
+        (UNet(**SMALL_UNET), unet_shapes(SMALL_UNET), (2, 65, 16, 1)),
+    ):
+        arrays = {n: a.astype(np.float16) for n, a in random_arrays(shapes).items()}
+        assert_graph_is_network(network, arrays, [shape])
