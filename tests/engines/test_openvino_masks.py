@@ -11,7 +11,7 @@ import pytest
 from wavesep.audio import Audio
 from wavesep.engines.openvino_engine import compile_graph, infer, openvino
 from wavesep.engines.openvino_masks import mask_graph
-from wavesep.models.files import Arrays, set_network_arrays
+from wavesep.models.files import Arrays, ModelFile, set_network_arrays
 from wavesep.models.frame_cnn import FrameCnn
 from wavesep.models.spectrogram import (
     JANSSON,
@@ -58,7 +58,8 @@ def assert_graph_is_network(
 ) -> None:
     """Compare what the graph and the network give for inputs of these shapes."""
     set_network_arrays(network, arrays)
-    graph = mask_graph(network.config | {"kind": network.kind}, arrays)
+    model = ModelFile(network.config, arrays, 22_050, ("vocals", "rest"), kind=network.kind)
+    graph = mask_graph(model)
     request = compile_graph(openvino.Core(), graph, "float32").create_infer_request()
     for shape in shapes:
         mixture = magnitudes(*shape)

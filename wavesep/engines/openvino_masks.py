@@ -14,7 +14,7 @@ import openvino
 from numpy.typing import NDArray
 from openvino import Dimension, opset13
 
-from ..models.files import Arrays
+from ..models.files import Arrays, ModelFile
 from ..models.spectrogram import CNN_SLOPE, LOGARITHM, LOUDNESS, POOL, UNET_SLOPE
 from .openvino_graph import LONGEST, MOST, Node, cut, reshape, scale_and_shift, transpose
 
@@ -22,23 +22,13 @@ from .openvino_graph import LONGEST, MOST, Node, cut, reshape, scale_and_shift, 
 HALVES = {"strides": [2, 2], "pads_begin": [1, 1], "pads_end": [2, 2], "dilations": [1, 1]}
 
 
-def mask_graph(architecture: dict[str, Any], arrays: Arrays) -> openvino.Model:
-    """Return the network that an architecture's ``kind`` names, for any number of inputs.
+def mask_graph(model: ModelFile) -> openvino.Model:
+    """Return a `FrameCnn` or a `UNet` for any number of inputs.
 
-    Parameters
-    ----------
-    architecture : dict
-        The arguments of `FrameCnn` or of `UNet`, and ``kind``, "frame_cnn" or "unet".
-    arrays : dict of str to array
-        Every weight by "layer/variable".
-
-    Returns
-    -------
-    openvino.Model
-        Takes and gives what the Keras network does, channels last.
+    It takes and gives what the Keras network does, channels last.
     """
-    graph = {"frame_cnn": frame_cnn_graph, "unet": unet_graph}[architecture["kind"]]
-    return graph(architecture, arrays)
+    graph = {"frame_cnn": frame_cnn_graph, "unet": unet_graph}[model.kind]
+    return graph(model.architecture, model.arrays)
 
 
 def frame_cnn_graph(config: dict[str, Any], arrays: Arrays) -> openvino.Model:

@@ -8,9 +8,8 @@ import keras
 from keras import layers, ops
 
 from .frame_cnn import compress
-from .spectrogram import KERNEL, check_unet, unet_context, unet_widths
+from .spectrogram import KERNEL, UNET_SLOPE, check_unet, unet_context, unet_widths
 
-SLOPE = 0.2  # of LeakyReLU
 DROPOUT, DROPPED = 0.5, 3  # in so many of the first layers going up
 
 
@@ -80,7 +79,7 @@ class UNet(keras.Model):
         for i, width in enumerate(unet_widths(config)):
             x = layers.Conv2D(width, name=f"down{i}", **form)(x)
             x = layers.BatchNormalization(name=f"down{i}_norm")(x)
-            x = layers.LeakyReLU(SLOPE, name=f"down{i}_relu")(x)
+            x = layers.LeakyReLU(UNET_SLOPE, name=f"down{i}_relu")(x)
             passed.append(x)
         for i in reversed(range(1, depth)):
             x = layers.Conv2DTranspose(passed[i - 1].shape[-1], name=f"up{i}", **form)(x)
