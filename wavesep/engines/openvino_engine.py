@@ -51,10 +51,7 @@ class OpenvinoEngine:
         self.precision = precision
         self._model = model
         self._lock = threading.Lock()  # one request at a time has all cores
-        if model.kind == "wavenet":
-            graph = chunk_graph(model)
-        else:
-            graph = mask_graph(model)
+        graph = chunk_graph(model) if model.kind == "wavenet" else mask_graph(model)
         self._request = compile_graph(self._core, graph, precision).create_infer_request()
         self._step_graphs: dict[int, openvino.CompiledModel] = {}  # by the number of groups
 

@@ -1,0 +1,260 @@
+"""Every kind of system behind the same Separator: chunks, streams, sums, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from wavesep import Separator, list_models, load_model
+from wavesep.audio import Audio
+from wavesep.errors import EmptyAudioError, ModelFileError, NonFiniteAudioError, OptionError
+from wavesep.models.files import ModelFile, network_class, read_model_file
+from wavesep.models.rules import RULES
+from wavesep.models.spectrogram import JANSSON, MASK_CNN, VOCAL_ACTIVITY
+
+RATE = 8_000
+NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
+    "mask_cnn": (
+        "frame_cnn",
+        MASK_CNN | {"window": 64, "hop": 16, "frames": 9, "filters": (3, 2, 3, 2), "units": 4},
+    ),
+    "unet": ("unet", JANSSON | {"window": 64, "hop": 48, "filters": 3, "depth": 2}),
+    "unet_stereo": (
+        "unet",
+        JANSSON | {"window": 64, "hop": 16, "filters": 3, "depth": 2, "channels": 2, "targets": 3},
+    ),
+}
+SYSTEMS = [*NETWORKS, "mask_cnn:wiener", "unet_stereo:wiener", "mask_cnn+unet"]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of small networks with random weights."""
+    folder = tmp_path_factory.mktemp("systems")
+    rng = np.random.default_rng(2)
+    for name, (kind, architecture) in NETWORKS.items():
+        network = network_class(kind)(**architecture)
+        for variable in network.weights:
+            positive = variable.name.endswith("variance")
+            low, high = (0.5, 2.0) if positive else (-0.7, 0.7)
+            variable.assign(rng.uniform(low, high, variable.shape))
+        sources = ("vocals", "accompaniment")
+        if architecture["targets"] == 3:
+            sources = ("vocals", "drums", "bass", "other")  # type: ignore[assignment]
+        file = ModelFile.from_network(network, sample_rate=RATE, sources=sources)
+        file.save(folder / f"{name}.safetensors")
+    return folder
+
+
+def path_of(system: str, models: Path) -> str:
+    """Return a system of the fixture's networks as `Separator` takes it."""
+    names = system.removesuffix(":wiener")
+    paths = "+".join(str(models / f"{name}.safetensors") for name in names.split("+"))
+    return paths + system[len(names) :]
+
+
+def mixture_of(samples: int, channels: int = 2) -> Audio:
+    """Return noise with silence in it."""
+    rng = np.random.default_rng(samples)
+    mixture = rng.normal(0, 0.1, (samples, channels)).astype(np.float32)
+    mixture[samples // 3 : samples // 2] = 0
+    return mixture
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_chunks_leave_no_trace_and_stems_add_up(system: str, models: Path) -> None:
+    model = path_of(system, models)
+    whole = Separator(model, chunk_seconds=60.0)
+    cut = {seconds: Separator(model, chunk_seconds=seconds) for seconds in (0.001, 0.1, 0.37)}
+
+    @settings(max_examples=12)
+    @given(samples=st.integers(1, 9_000), seconds=st.sampled_from(sorted(cut)))
+    @example(samples=1, seconds=0.001)
+    @example(samples=8_191, seconds=0.1)
+    def check(samples: int, seconds: float) -> None:
+        mixture = mixture_of(samples)
+        expected = whole.separate(mixture, RATE)
+        stems = cut[seconds].separate(mixture, RATE)
+        for source, stem in stems.items():
+            np.testing.assert_allclose(stem, expected[source], rtol=0, atol=1e-5)
+        total: Audio = np.sum([*stems.values()], axis=0)
+        np.testing.assert_allclose(total, mixture, rtol=0, atol=1e-6)
+        assert stems[whole.sources[0]].any() or samples < 100  # it does something
+
+    check()
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_stream_equals_the_file(system: str, models: Path) -> None:
+    separator = Separator(path_of(system, models))
+    mixture = mixture_of(6_001)
+    expected = separator.separate(mixture, RATE)
+
+    @settings(max_examples=6)
+    @given(block=st.integers(1, 3_000))
+    @example(block=1_999)
+    def check(block: int) -> None:
+        block = max(block, 50)  # fewer take long
+        stream = separator.stream(RATE)
+        pieces, pushed, ready = [], 0, 0
+        for begin in range(0, len(mixture), block):
+            pieces.append(stream.push(mixture[begin : begin + block]))
+            pushed += len(mixture[begin : begin + block])
+            ready += len(pieces[-1][stream.sources[0]])
+            assert pushed - ready <= stream.latency
+        pieces.append(stream.flush())
+        for source in stream.sources:
+            stem = np.concatenate([piece[source] for piece in pieces])
+            np.testing.assert_allclose(stem, expected[source], rtol=0, atol=1e-5)
+
+    check()
+
+
+@pytest.mark.parametrize("system", NETWORKS)
+def test_engines_agree(system: str, models: Path) -> None:
+    mixture = mixture_of(5_000)
+    first, second = (
+        Separator(path_of(system, models), engine=engine, precision="float32")
+        for engine in ("openvino", "keras")
+    )
+    ours, theirs = first.separate(mixture, RATE), second.separate(mixture, RATE)
+    for source in first.sources:
+        np.testing.assert_allclose(ours[source], theirs[source], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("system", NETWORKS)
+def test_a_sample_hears_its_context_and_no_more(system: str, models: Path) -> None:
+    separator = Separator(path_of(system, models))
+    left, right = separator.left_context, separator.right_context
+    mixture = mixture_of(3 * (left + right))
+    before = separator.separate(mixture, RATE)
+    place = len(mixture) // 2
+    mixture[place] += 0.5
+    after = separator.separate(mixture, RATE)
+    changed = np.flatnonzero((after["vocals"] != before["vocals"]).any(axis=1))
+    size = read_model_file(path_of(system, models)).frame_size
+    assert changed.min() >= place - right - size
+    assert changed.max() <= place + left + size
+
+
+def test_the_mean_is_the_mean(models: Path) -> None:
+    mixture = mixture_of(4_000)
+    both = Separator(path_of("mask_cnn+unet", models)).separate(mixture, RATE)
+    apart = [Separator(path_of(s, models)).separate(mixture, RATE) for s in ("mask_cnn", "unet")]
+    for source, stem in both.items():
+        np.testing.assert_allclose(stem, (apart[0][source] + apart[1][source]) / 2, atol=1e-6)
+
+
+def test_wiener_gives_each_frequency_to_the_louder(models: Path) -> None:
+    mixture = mixture_of(20_000)
+    bare = Separator(path_of("mask_cnn", models)).separate(mixture, RATE)
+    weighed = Separator(path_of("mask_cnn:wiener", models)).separate(mixture, RATE)
+    # an independent way: SciPy's transform of the whole song
+    from scipy.signal import istft, stft
+
+    form: dict[str, Any] = {"nperseg": 4096, "noverlap": 3072, "axis": 0}
+    ours, rest, both = (
+        stft(x, **form)[2] for x in (bare["vocals"], bare["accompaniment"], mixture)
+    )
+    mask = np.abs(ours) ** 2 / np.maximum(np.abs(ours) ** 2 + np.abs(rest) ** 2, 1e-20)
+    expected = istft(mask * both, nperseg=4096, noverlap=3072, time_axis=-1, freq_axis=0)[1].T[
+        : len(mixture)
+    ]
+    # SciPy pads the ends in another way
+    inner = slice(4096, -4096)
+    np.testing.assert_allclose(weighed["vocals"][inner], expected[inner], atol=2e-5)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_rules_need_no_weights(rule: str) -> None:
+    file = read_model_file(rule)
+    assert (file.parameters, file.sources) == (0, ("vocals", "accompaniment"))
+    with pytest.raises(ModelFileError, match="rule"):
+        load_model(rule)
+
+
+@pytest.mark.parametrize("rule", ["centre", "phase_cancellation"])
+def test_what_is_in_the_centre_is_the_vocals(rule: str) -> None:
+    rng = np.random.default_rng(0)
+    centre, side = rng.normal(0, 0.1, (2, 30_000, 1)).astype(np.float32)
+    mixture = np.concatenate([centre, centre], axis=1)
+    separator = Separator(rule, chunk_seconds=0.2)
+
+    stems = separator.separate(mixture, 44_100)
+    np.testing.assert_allclose(stems["vocals"], mixture, atol=1e-5)
+    opposite = np.concatenate([side, -side], axis=1)
+    stems = separator.separate(opposite, 44_100)
+    np.testing.assert_allclose(stems["accompaniment"], opposite, atol=1e-5)
+
+
+def test_the_harmonic_rule_finds_a_voice_in_noise_whatever_the_chunks() -> None:
+    rate = 22_050
+    time = np.arange(9 * rate) / rate
+    f0 = 220 * (1 + 0.02 * np.sin(2 * np.pi * 5 * time))
+    voice = sum(0.1 / k * np.sin(2 * np.pi * k * np.cumsum(f0) / rate) for k in range(1, 12))
+    voice = np.where(time > 4, voice, 0)
+    noise = np.random.default_rng(0).normal(0, 0.01, len(time))
+    mixture = (voice + noise)[:, np.newaxis].astype(np.float32)
+
+    whole = Separator("harmonic").separate(mixture, rate)["vocals"]
+    cut = Separator("harmonic", chunk_seconds=0.1).separate(mixture, rate)["vocals"]
+
+    np.testing.assert_allclose(cut, whole, rtol=0, atol=1e-5)
+    from wavesep.evaluation import si_sdr
+
+    target = voice[:, np.newaxis].astype(np.float32)
+    assert si_sdr(target, whole) > si_sdr(target, mixture)
+    assert np.square(whole[: 3 * rate]).mean() < 0.1 * np.square(mixture[: 3 * rate]).mean()
+
+
+def test_all_systems_are_listed() -> None:
+    listed = list_models()
+    assert {"vocals", *RULES} <= {name for name, model in listed.items() if model.ships}
+    for name, model in listed.items():
+        assert model.about
+        assert "Hz" in model.input
+        if model.ships:
+            assert read_model_file(name).kind == model.kind
+        else:
+            with pytest.raises(ModelFileError, match="no model"):
+                read_model_file(name)
+
+
+def test_what_cannot_separate_is_refused(models: Path, tmp_path: Path) -> None:
+    network = network_class("frame_cnn")(**(VOCAL_ACTIVITY | {"filters": (2, 2, 2, 2)}))
+    path = tmp_path / "activity.safetensors"
+    ModelFile.from_network(network, sample_rate=RATE, sources=("activity",)).save(path)
+
+    with pytest.raises(OptionError, match="vocal_activity"):
+        Separator(path)
+    with pytest.raises(OptionError, match="different sources"):
+        Separator(path_of("unet+unet_stereo", models))
+    with pytest.raises(ModelFileError, match="no model ''"):
+        Separator("vocals+")
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_bad_input(system: str, models: Path) -> None:
+    separator = Separator(path_of(system, models))
+    with pytest.raises(EmptyAudioError):
+        separator.separate(np.zeros((0, 2), np.float32), RATE)
+    bad = mixture_of(500)
+    bad[100, 1] = np.nan
+    with pytest.raises(NonFiniteAudioError, match="sample 100"):
+        separator.separate(bad, RATE)
+    silent = separator.separate(np.zeros((3_000, 2), np.float32), RATE)
+    assert not any(stem.any() for stem in silent.values())
+
+
+def test_a_model_of_an_unknown_kind_is_refused(tiny_file: Path, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    path = tmp_path / "later.safetensors"
+    replace(read_model_file(tiny_file), kind="transformer").save(path)
+    with pytest.raises(ModelFileError, match="update wavesep"):
+        read_model_file(path)

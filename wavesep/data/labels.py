@@ -1,0 +1,160 @@
+"""Labels of vocal activity, and what a network that shall say it is trained on."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from ..dsp.stft import Stft
+from ..errors import AudioError
+from .clips import Clips, pairs
+
+LABEL_SECONDS = 0.02  # that a label stands for
+
+Labels = dict[str, NDArray[np.bool_]]
+
+
+def read_labels(path: str | os.PathLike[str], subset: str | None = None) -> Labels:
+    """Read the labels of MIR-1K: by clip, whether somebody sings, every 20 ms.
+
+    Parameters
+    ----------
+    path : path
+        A CSV file with the columns "clip" and "vocal_activity", a 0 or 1 for each label; and, with
+        ``subset``, "split".
+    subset : str, optional
+        Take only the clips of this split.
+
+    Returns
+    -------
+    dict of str to bool array
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be read or has no such columns.
+    """
+    try:
+        with Path(path).open(newline="", encoding="utf-8") as file:
+            return {
+                row["clip"]: np.array([value == "1" for value in row["vocal_activity"]])
+                for row in csv.DictReader(file)
+                if subset in (None, row.get("split"))
+            }
+    except (OSError, KeyError, UnicodeDecodeError) as error:
+        raise AudioError(f"{path} cannot be read: it needs clip and vocal_activity") from error
+
+
+def label_at(labels: NDArray[np.bool_], seconds: float) -> bool:
+    """Return the label of a moment; beyond the last, nobody sings."""
+    index = int(seconds / LABEL_SECONDS)
+    return bool(labels[index]) if 0 <= index < len(labels) else False
+
+
+class ActivityExamples(keras.utils.PyDataset):
+    """Windows of the spectra of mixtures, and whether somebody sings in the middle of each.
+
+    Half of the mixtures are a clip's own, the others lay its vocals over any accompaniment. Example
+    k of batch i of epoch e is a pure function of ``(seed, e, i, k)``.
+
+    Parameters
+    ----------
+    vocals, accompaniment : Clips
+    labels : dict of str to bool array
+        By clip; vocals without labels are not taken.
+    architecture : dict
+        Of a `FrameCnn` that answers with the activity.
+    sample_rate : int
+        In Hz, of the network.
+    batch_size : int
+        Windows in a batch.
+    batches : int
+        Batches in an epoch.
+    gain_db : float
+        Vocals and accompaniment each get a gain between minus and plus this, in dB.
+    seed : int
+        Same seed, same batches.
+
+    Attributes
+    ----------
+    epoch : int
+        The epoch whose batches are made; `wavesep.training.fit` sets it.
+
+    Raises
+    ------
+    AudioError
+        If no clip with labels has both stems.
+    """
+
+    def __init__(
+        self,
+        vocals: Clips,
+        accompaniment: Clips,
+        labels: Labels,
+        architecture: dict[str, Any],
+        *,
+        sample_rate: int = 22_050,
+        batch_size: int = 64,
+        batches: int = 100,
+        gain_db: float = 6.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(workers=1)
+        self.vocals = vocals
+        self.accompaniment = accompaniment
+        self.labels = labels
+        self.pairs = [
+            (i, j) for i, j in pairs(vocals, accompaniment) if Path(vocals.names[i]).name in labels
+        ]
+        if not self.pairs:
+            raise AudioError("no clip with labels has both stems: two files of the same name")
+        self.stft = Stft(architecture["window"], architecture["hop"])
+        self.samples = (architecture["frames"] - 1) * self.stft.hop + self.stft.window
+        self.sample_rate = sample_rate
+        self.batch_size = batch_size
+        self.batches = batches
+        self.gain_db = gain_db
+        self.seed = seed
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        """Return the number of batches in an epoch."""
+        return self.batches
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return batch ``index`` of the epoch: ``(batch, bins, frames)`` and ``(batch, 1)``."""
+        examples = [self.example(self.epoch, index, k) for k in range(self.batch_size)]
+        sounds = np.stack([sound for sound, _ in examples])
+        sung = np.array([[sung] for _, sung in examples], np.float32)
+        return np.abs(self.stft.analyse(sounds)), sung
+
+    def example(self, epoch: int, index: int, k: int) -> tuple[NDArray[np.float32], bool]:
+        """Return one mixture, ``(samples,)``, and whether somebody sings in its middle."""
+        rng = np.random.default_rng((self.seed, epoch, index, k))
+        i, j = self.pairs[rng.integers(len(self.pairs))]
+        middle = rng.uniform(0, self.vocals.seconds[i])
+        start = middle - self.samples / self.sample_rate / 2
+        vocals = self._read(self.vocals, i, start, rng)
+        if rng.random() < 0.5:
+            j = self.accompaniment.draw(rng)
+            start = rng.uniform(0, self.accompaniment.seconds[j])
+        mixture = vocals + self._read(self.accompaniment, j, start, rng)
+        return mixture, label_at(self.labels[Path(self.vocals.names[i]).name], middle)
+
+    def _read(
+        self, clips: Clips, index: int, start: float, rng: np.random.Generator
+    ) -> NDArray[np.float32]:
+        """Read a snippet at a random gain."""
+        gain = np.float32(10 ** (rng.uniform(-self.gain_db, self.gain_db) / 20))
+        return clips.read(index, start, self.samples, self.sample_rate, 1)[:, 0] * gain
+
+    def settings(self) -> dict[str, Any]:
+        """Return what decides the batches, for a checkpoint."""
+        names = ("samples", "sample_rate", "batch_size", "batches", "gain_db", "seed")
+        return {name: getattr(self, name) for name in names}
