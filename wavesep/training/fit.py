@@ -180,7 +180,7 @@ class Watch(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Score, then save the best model before the checkpoint that says it is there."""
         seconds = time.perf_counter() - self._begin
-        estimates = self.validation.estimate(self.model)
+        estimates = self.validation.estimate(self.model.predict_on_batch)
         scores = self.validation.score(estimates)
         self.progress.scores.append(scores.si_sdr)
         if self.progress.best_epoch == epoch:
