@@ -145,6 +145,7 @@ def test_pairs_have_the_same_name(tmp_path: Path) -> None:
     vocals, backing = Clips(tmp_path / "vocals"), Clips(tmp_path / "backing")
 
     assert [(vocals.names[i], backing.names[j]) for i, j in pairs(vocals, backing)] == [("b", "b")]
+    assert pairs(vocals, backing, vocals) == [(1, 0, 1)]
 
 
 @given(count=st.integers(2, 60), share=st.floats(0.01, 0.99), seed=st.integers(0, 99))

@@ -36,6 +36,20 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def four_stems(tmp_path_factory: pytest.TempPathFactory) -> tuple[Clips, ...]:
+    """Four stems of two songs, which are noise; the second stem of the first song is silent."""
+    folder = tmp_path_factory.mktemp("four")
+    rng = np.random.default_rng(1)
+    for stem in "abcd":
+        (folder / stem).mkdir()
+        for song in "01":
+            silent = stem + song == "b0"
+            audio = 0.1 * rng.standard_normal((RATE, 2)) * (not silent)
+            soundfile.write(folder / stem / f"{song}.wav", audio, RATE, subtype="FLOAT")
+    return tuple(Clips(folder / stem) for stem in "abcd")
+
+
+@pytest.fixture(scope="session")
 def setup(clips: Path) -> Callable[[], Setup]:
     """A function that makes the same training again and again."""
 
@@ -50,6 +64,6 @@ def setup(clips: Path) -> Callable[[], Setup]:
         }  # fmt: skip
         stems = Clips(clips / "vocals"), Clips(clips / "accompaniment")
         mixes = MixGenerator(*stems, batch_size=2, batches=5, seed=1, **form)  # type: ignore[arg-type]
-        return network, mixes, Validation(*stems, **form)  # type: ignore[arg-type]
+        return network, mixes, Validation(*stems, **form)
 
     return make

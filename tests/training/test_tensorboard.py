@@ -11,10 +11,13 @@ import pytest
 import soundfile
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from wavesep.training import fit
-from wavesep.training.tensorboard import draw_spectrograms
+from wavesep.data import Clips
+from wavesep.training import Validation, fit
+from wavesep.training.tensorboard import draw_spectrograms, name_panels
 
 from .conftest import RATE, Setup
+
+PANELS = ("mixture", "target", "estimate")
 
 
 @pytest.fixture
@@ -49,9 +52,9 @@ def test_a_picture_shows_where_the_sound_is() -> None:
     time = np.arange(44_100) / 44_100
     tone = (0.5 * np.sin(2 * np.pi * 1_000 * time)).astype(np.float32)
     late = np.where(time > 0.5, tone, 0).astype(np.float32)
-    panels = tuple(np.stack([x, x], axis=1) for x in (tone, late, np.zeros_like(tone)))
+    panels = [np.stack([x, x], axis=1) for x in (tone, late, np.zeros_like(tone))]
 
-    picture = draw_spectrograms(panels, 44_100, "a tone")
+    picture = draw_spectrograms(dict(zip(PANELS, panels, strict=True)), 44_100, "a tone")
 
     assert picture.shape == (640, 640, 4)
     brightness = picture[..., :3].mean(axis=2)
@@ -65,4 +68,18 @@ def test_a_picture_shows_where_the_sound_is() -> None:
 
 def test_a_silent_song_has_a_picture() -> None:
     silence = np.zeros((8_000, 2), np.float32)
-    assert draw_spectrograms((silence, silence, silence), 8_000, "silence").any()
+    assert draw_spectrograms(dict.fromkeys(PANELS, silence), 8_000, "silence").any()
+
+
+def test_every_target_has_its_panels(four_stems: tuple[Clips, ...]) -> None:
+    validation = Validation(
+        *four_stems, targets=2, samples=4_000, left_context=30, right_context=20, sample_rate=RATE
+    )
+    estimate = validation.targets[1] / 2
+
+    panels = name_panels(validation, 1, estimate)
+
+    assert list(panels) == ["mixture", "target 1", "estimate 1", "target 2", "estimate 2"]
+    np.testing.assert_array_equal(panels["target 2"], validation.targets[1, :, 2:])
+    np.testing.assert_array_equal(panels["estimate 1"], estimate[:, :2])
+    assert draw_spectrograms(panels, RATE, "five").shape == (1_066, 640, 4)

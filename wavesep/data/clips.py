@@ -166,10 +166,22 @@ def find_audio(folder: Path) -> dict[str, Path]:
     return found
 
 
-def pairs(vocals: Clips, accompaniment: Clips) -> list[tuple[int, int]]:
-    """Return the clips that belong to one song: those of the same name, as pairs of indices."""
-    second = {name: j for j, name in enumerate(accompaniment.names)}
-    return [(i, second[name]) for i, name in enumerate(vocals.names) if name in second]
+def pairs(*stems: Clips) -> list[tuple[int, ...]]:
+    """Return the clips that belong to one song: those of the same name, an index for each folder.
+
+    A name that is missing in one of the folders is left out.
+    """
+    places = [{name: i for i, name in enumerate(clips.names)} for clips in stems]
+    names = [name for name in stems[0].names if all(name in place for place in places)]
+    return [tuple(place[name] for place in places) for name in names]
+
+
+def check_targets(stems: Sequence[Clips], targets: int) -> None:
+    """Raise OptionError unless the first stems can be targets and one at least is left over."""
+    if not 1 <= targets < len(stems):
+        raise OptionError(
+            f"targets={targets} of {len(stems)} stems: one at least must be, and one must not"
+        )
 
 
 def split_names(names: Sequence[str], valid_share: float, seed: int) -> tuple[set[str], set[str]]:

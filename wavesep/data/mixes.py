@@ -1,11 +1,12 @@
-"""Mixtures for training: random snippets of vocals over random snippets of accompaniment."""
+"""Mixtures for training: random snippets of stems, vocals and accompaniment or more, summed."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import reduce
 
 import keras
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..audio import Audio
 from . import augment
-from .clips import Clips, pairs
+from .clips import Clips, check_targets, pairs
 
 TRIES = 8  # to find a place that is sung enough
 
@@ -27,31 +28,31 @@ class Augmentation:
     Attributes
     ----------
     speed : tuple of float
-        Bounds of how many times as fast, and higher by as much, vocals and accompaniment each are
-        played; uniform on a log scale. The two of one song are played alike.
+        Bounds of how many times as fast, and higher by as much, each stem is played; uniform on a
+        log scale. The stems of one song are played alike.
     gain_db : float
-        Vocals and accompaniment each get a gain between minus and plus this, in dB.
+        Each stem gets a gain between minus and plus this, in dB.
     pan_db : float
         Largest difference of left and right that panning makes, in dB.
     width : tuple of float
         Bounds of the stereo width; 1 is the recording's own.
     mono : float, in [0, 1]
-        Share of mixtures whose two stems are made mono, so that nothing but their sound tells them
+        Share of mixtures whose stems are all made mono, so that nothing but their sound tells them
         apart: else a network learns that what is wide, or panned, is the accompaniment.
     low_pass : float, in [0, 1]
-        Share of accompaniments, and of vocals, that are low-passed.
+        Share of each stem's snippets that are low-passed.
     low_pass_hz : tuple of float
         Bounds of the cut-off frequency.
     equalise : float, in [0, 1]
-        Share of accompaniments, and of vocals, whose octaves are raised and lowered.
+        Share of each stem's snippets whose octaves are raised and lowered.
     equalise_db : float
         By how much at the most.
     noise : float, in [0, 1]
-        Share of mixtures with white noise, which belongs to the accompaniment.
+        Share of mixtures with white noise, which belongs to the last stem.
     noise_db : tuple of float
         Bounds of its RMS, in dB of full scale.
     mute_vocals, mute_accompaniment : float, in [0, 1]
-        Shares of mixtures without vocals, and without accompaniment.
+        Shares of mixtures without the first stem, and without all others.
     """
 
     speed: tuple[float, float] = (0.8, 1.25)
@@ -70,15 +71,18 @@ class Augmentation:
 
 
 class MixGenerator(keras.utils.PyDataset):
-    """Batches of mixtures and their vocals, endlessly new, for ``keras.Model.fit``.
+    """Batches of mixtures and their targets, endlessly new, for ``keras.Model.fit``.
 
     Example k of batch i of epoch e is a pure function of ``(seed, e, i, k)``. So the batches are
     the same whatever the number of workers, and a run can go on anywhere: set `epoch`.
 
     Parameters
     ----------
-    vocals, accompaniment : Clips
-        They need not be of the same songs. Clips of the same name belong to one song.
+    *stems : Clips
+        Two at least: vocals, then accompaniment, or any others. They need not be of the same songs.
+        Clips of the same name belong to one song.
+    targets : int
+        So many of the first stems are targets; the others only sound in the mixture.
     samples : int
         Length of the targets. Mixtures are longer by the two contexts.
     left_context, right_context : int
@@ -86,16 +90,17 @@ class MixGenerator(keras.utils.PyDataset):
     sample_rate : int
         In Hz.
     channels : int
-        Of mixtures and targets.
+        Of mixtures and of each target.
     batch_size : int
         Mixtures in a batch.
     batches : int
         Batches in an epoch.
     aligned_share : float, in [0, 1]
-        Share of mixtures whose two snippets are of one song, at the same place, and keep their
-        balance to within 3 dB. Where no name stands in both folders, none are.
+        Share of mixtures whose snippets are of one song, at the same place, and keep their balance
+        to within 3 dB. Where no name stands in all folders, none are.
     sung_share : float, in [0, 1]
-        Vocals are drawn anew, up to eight times, until they sound in this share of the target.
+        The first stem is drawn anew, up to eight times, until it sounds in this share of the
+        target.
     augmentation : Augmentation
         How often and how far snippets are changed.
     seed : int
@@ -107,13 +112,17 @@ class MixGenerator(keras.utils.PyDataset):
     ----------
     epoch : int
         The epoch whose batches are made; `wavesep.training.fit` sets it.
+
+    Raises
+    ------
+    OptionError
+        If no stem is a target, or none is left over.
     """
 
     def __init__(
         self,
-        vocals: Clips,
-        accompaniment: Clips,
-        *,
+        *stems: Clips,
+        targets: int = 1,
         samples: int,
         left_context: int,
         right_context: int,
@@ -129,8 +138,9 @@ class MixGenerator(keras.utils.PyDataset):
     ) -> None:
         # Keras's own workers change what is seen on JAX and PyTorch; ours do not
         super().__init__(workers=1)
-        self.vocals = vocals
-        self.accompaniment = accompaniment
+        check_targets(stems, targets)
+        self.stems = stems
+        self.targets = targets
         self.samples = samples
         self.left_context = left_context
         self.right_context = right_context
@@ -138,13 +148,13 @@ class MixGenerator(keras.utils.PyDataset):
         self.channels = channels
         self.batch_size = batch_size
         self.batches = batches
-        self.pairs = pairs(vocals, accompaniment)
+        self.pairs = pairs(*stems)
         self.aligned_share = aligned_share if self.pairs else 0.0
         self.sung_share = sung_share
         self.augmentation = augmentation
         self.seed = seed
         self.epoch = 0
-        self._pair_weights = np.array([vocals.seconds[i] for i, _ in self.pairs])
+        self._pair_weights = np.array([stems[0].seconds[i] for i, *_ in self.pairs])
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="mixes")
         self._ahead: dict[tuple[int, int], list[Future[tuple[Audio, Audio]]]] = {}
 
@@ -158,7 +168,7 @@ class MixGenerator(keras.utils.PyDataset):
         Returns
         -------
         mixtures : float32 array, (batch_size, left_context + samples + right_context, channels)
-        targets : float32 array, (batch_size, samples, channels)
+        targets : float32 array, (batch_size, samples, channels * targets)
         """
         futures = self._ahead.pop((self.epoch, index), None) or self._submit(index)
         following = (index + 1) % self.batches
@@ -174,7 +184,7 @@ class MixGenerator(keras.utils.PyDataset):
         ]
 
     def example(self, epoch: int, index: int, k: int) -> tuple[Audio, Audio]:
-        """Return one mixture and its target, to be looked at or listened to.
+        """Return one mixture and its targets, to be looked at or listened to.
 
         Parameters
         ----------
@@ -184,52 +194,57 @@ class MixGenerator(keras.utils.PyDataset):
         Returns
         -------
         mixture : float32 array, (left_context + samples + right_context, channels)
-        target : float32 array, (samples, channels)
+        targets : float32 array, (samples, channels * targets)
+            Target 0's channels first.
         """
         rng = np.random.default_rng((self.seed, epoch, index, k))
         aligned = rng.random() < self.aligned_share
-        vocals, accompaniment = self._aligned(rng) if aligned else self._unrelated(rng)
-        vocals, accompaniment = self._augment(vocals, accompaniment, rng, aligned=aligned)
-        target = vocals[self.left_context : self.left_context + self.samples]
-        return vocals + accompaniment, target
+        stems = self._aligned(rng) if aligned else self._unrelated(rng)
+        stems = self._augment(stems, rng, aligned=aligned)
+        targets = np.concatenate(stems[: self.targets], axis=1)
+        mixture: Audio = reduce(np.add, stems)
+        return mixture, targets[self.left_context : self.left_context + self.samples]
 
     def snippets_per_second(self, seconds: float = 5.0) -> float:
-        """Measure how many snippets this generator makes in a second (one mixture takes two)."""
+        """Measure how many snippets this generator makes in a second: one a stem for a mixture."""
         begin = time.perf_counter()
         made = 0
         while (spent := time.perf_counter() - begin) < seconds or not made:
             self[made % self.batches]
             made += 1
-        return 2 * made * self.batch_size / spent
+        return len(self.stems) * made * self.batch_size / spent
 
-    def _aligned(self, rng: np.random.Generator) -> tuple[Audio, Audio]:
+    def _aligned(self, rng: np.random.Generator) -> list[Audio]:
         weights = self._pair_weights / self._pair_weights.sum()
-        (i, j), start, speed = self._sung(
+        song, start, speed = self._sung(
             rng, lambda: self.pairs[rng.choice(len(self.pairs), p=weights)]
         )
-        return (
-            self._read(self.vocals, i, start, speed),
-            self._read(self.accompaniment, j, start, speed),
-        )
+        return [
+            self._read(clips, i, start, speed) for clips, i in zip(self.stems, song, strict=True)
+        ]
 
-    def _unrelated(self, rng: np.random.Generator) -> tuple[Audio, Audio]:
-        (i, _), start, speed = self._sung(rng, lambda: (self.vocals.draw(rng), 0))
-        j = self.accompaniment.draw(rng)
-        place = self._place(float(self.accompaniment.seconds[j]), rng)
-        return self._read(self.vocals, i, start, speed), self._read(self.accompaniment, j, *place)
+    def _unrelated(self, rng: np.random.Generator) -> list[Audio]:
+        first, *others = self.stems
+        (i,), start, speed = self._sung(rng, lambda: (first.draw(rng),))
+        snippets = [self._read(first, i, start, speed)]
+        for clips in others:
+            i = clips.draw(rng)
+            snippets.append(self._read(clips, i, *self._place(float(clips.seconds[i]), rng)))
+        return snippets
 
     def _sung(
-        self, rng: np.random.Generator, draw: Callable[[], tuple[int, int]]
-    ) -> tuple[tuple[int, int], float, float]:
-        """Draw clips, where the snippet of the vocals begins and its speed; sung, if possible."""
+        self, rng: np.random.Generator, draw: Callable[[], tuple[int, ...]]
+    ) -> tuple[tuple[int, ...], float, float]:
+        """Draw clips, where the first one's snippet begins and its speed; sung, if possible."""
+        first = self.stems[0]
         for _ in range(TRIES):
-            clips = draw()
-            start, speed = self._place(float(self.vocals.seconds[clips[0]]), rng)
+            indices = draw()
+            start, speed = self._place(float(first.seconds[indices[0]]), rng)
             begin = start + self.left_context * speed / self.sample_rate
             seconds = self.samples * speed / self.sample_rate
-            if self.vocals.sounding(clips[0], begin, seconds) >= self.sung_share:
+            if first.sounding(indices[0], begin, seconds) >= self.sung_share:
                 break
-        return clips, start, speed
+        return indices, start, speed
 
     def _place(self, seconds: float, rng: np.random.Generator) -> tuple[float, float]:
         """Draw where a snippet begins and its speed; one longer than its clip holds all of it."""
@@ -243,14 +258,14 @@ class MixGenerator(keras.utils.PyDataset):
         return clips.read(index, start, samples, self.sample_rate, self.channels, speed)
 
     def _augment(
-        self, vocals: Audio, accompaniment: Audio, rng: np.random.Generator, *, aligned: bool
-    ) -> tuple[Audio, Audio]:
-        """Change a pair of snippets; the two of one song keep their balance to within 3 dB."""
+        self, snippets: Sequence[Audio], rng: np.random.Generator, *, aligned: bool
+    ) -> list[Audio]:
+        """Change the snippets of a mixture; those of one song keep their balance to within 3 dB."""
         a = self.augmentation
         apart_db = min(a.gain_db, 3.0) if aligned else a.gain_db
         common = rng.uniform(-a.gain_db, a.gain_db) if aligned else 0.0
         stems = []
-        for audio in (vocals, accompaniment):
+        for audio in snippets:
             audio = augment.gain(audio, rng, common - apart_db, common + apart_db)
             audio = augment.pan(audio, rng, a.pan_db)
             audio = augment.width(audio, rng, *a.width)
@@ -263,12 +278,11 @@ class MixGenerator(keras.utils.PyDataset):
             stems.append(audio)
         if rng.random() < a.mono:
             stems = [augment.mono(audio) for audio in stems]
-        vocals, accompaniment = stems
         if rng.random() < a.noise:
-            accompaniment = augment.white_noise(accompaniment, rng, *a.noise_db)
+            stems[-1] = augment.white_noise(stems[-1], rng, *a.noise_db)
         which = rng.random()
         if which < a.mute_vocals:
-            vocals = augment.mute(vocals)
+            stems[0] = augment.mute(stems[0])
         elif which < a.mute_vocals + a.mute_accompaniment:
-            accompaniment = augment.mute(accompaniment)
-        return vocals, accompaniment
+            stems[1:] = [augment.mute(audio) for audio in stems[1:]]
+        return stems

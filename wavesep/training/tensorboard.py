@@ -18,7 +18,6 @@ from ..audio import Audio
 from .validation import Validation
 
 CLIPS = 4  # validation clips that are shown, spread over all of them
-PANELS = ("mixture", "target", "estimate")
 FLOOR_DB = -80.0  # below the mixture's peak, in pictures
 
 log = logging.getLogger(__name__)
@@ -62,7 +61,7 @@ class Board:
         epoch : int
         scalars : dict of str to float
         validation : Validation
-        estimates : float32 array, (snippets, samples, channels)
+        estimates : float32 array, (snippets, samples, channels * targets)
             Of the validation's mixtures.
         """
         with self._writer.as_default(step=epoch):
@@ -71,9 +70,9 @@ class Board:
             count = len(validation.names)
             for i in sorted({round(k * (count - 1) / (CLIPS - 1)) for k in range(CLIPS)}):
                 name = validation.names[i]
-                panels = (validation.mixture(i), validation.targets[i], estimates[i])
-                for panel, audio in zip(PANELS, panels, strict=True):
-                    if panel == "estimate" or epoch == 0:  # the others never change
+                panels = name_panels(validation, i, estimates[i])
+                for panel, audio in panels.items():
+                    if panel.startswith("estimate") or epoch == 0:  # the others never change
                         sound = np.clip(audio[np.newaxis], -1, 1)
                         self._summary.audio(f"{name}/{panel}", sound, validation.sample_rate)
                 picture = draw_spectrograms(panels, validation.sample_rate, name)
@@ -81,12 +80,26 @@ class Board:
         self._writer.flush()
 
 
-def draw_spectrograms(panels: tuple[Audio, ...], sample_rate: int, title: str) -> NDArray[np.uint8]:
-    """Draw the mel spectrograms of mixture, target and estimate, one above the other.
+def name_panels(validation: Validation, index: int, estimate: Audio) -> dict[str, Audio]:
+    """Return what is shown of a clip: its mixture, then each target and its estimate.
+
+    Several targets are numbered from 1, in the order of the stems.
+    """
+    panels = {"mixture": validation.mixture(index)}
+    targets, estimates = validation.split(validation.targets[index]), validation.split(estimate)
+    for i, (true, given) in enumerate(zip(targets, estimates, strict=True), 1):
+        number = f" {i}" if len(targets) > 1 else ""
+        panels |= {f"target{number}": true, f"estimate{number}": given}
+    return panels
+
+
+def draw_spectrograms(panels: dict[str, Audio], sample_rate: int, title: str) -> NDArray[np.uint8]:
+    """Draw the mel spectrograms of mixture, targets and estimates, one above the other.
 
     Parameters
     ----------
-    panels : tuple of float32 array, (samples, channels)
+    panels : dict of str to float32 array, (samples, channels)
+        By their names; one is "mixture".
     sample_rate : int
         In Hz.
     title : str
@@ -95,12 +108,12 @@ def draw_spectrograms(panels: tuple[Audio, ...], sample_rate: int, title: str) -
     -------
     uint8 array, (height, width, 4)
     """
-    figure = Figure(figsize=(8, 8), layout="constrained")
+    figure = Figure(figsize=(8, 8 * len(panels) / 3), layout="constrained")
     figure.suptitle(title)
     # a little above zero, so that a silent mixture has a logarithm
-    reference = max(float(np.max(mel_power(panels[0], sample_rate))), 1e-10)
+    reference = max(float(np.max(mel_power(panels["mixture"], sample_rate))), 1e-10)
     axes = figure.subplots(len(panels), 1, sharex=True, sharey=True)
-    for axis, name, audio in zip(axes, PANELS, panels, strict=True):
+    for axis, (name, audio) in zip(axes, panels.items(), strict=True):
         power = librosa.power_to_db(mel_power(audio, sample_rate), ref=reference, top_db=None)
         picture = specshow(
             power, sr=sample_rate, x_axis="time", y_axis="mel", ax=axis, vmin=FLOOR_DB, vmax=0
@@ -110,8 +123,7 @@ def draw_spectrograms(panels: tuple[Audio, ...], sample_rate: int, title: str) -
     figure.colorbar(picture, ax=axes, format="%+.0f dB")
     file = io.BytesIO()
     figure.savefig(file, format="rgba", dpi=80)
-    width, height = (int(v) for v in figure.get_size_inches() * 80)
-    return np.frombuffer(file.getvalue(), dtype=np.uint8).reshape(height, width, 4)
+    return np.frombuffer(file.getvalue(), dtype=np.uint8).reshape(-1, 8 * 80, 4)
 
 
 def mel_power(audio: Audio, sample_rate: int) -> NDArray[np.float32]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
 from ..audio import Audio
-from ..data.clips import Clips, pairs
+from ..data.clips import Clips, check_targets, pairs
 from ..dsp.scores import si_sdr
 from ..errors import AudioError
 
@@ -20,7 +21,7 @@ class Scores:
     Attributes
     ----------
     si_sdr : float
-        Mean SI-SDR of the estimates, in dB.
+        Mean SI-SDR of the estimates of all targets, in dB.
     si_sdr_gain : float
         Mean of what that is above the SI-SDR of the mixture itself, in dB.
     loss : float
@@ -37,8 +38,10 @@ class Validation:
 
     Parameters
     ----------
-    vocals, accompaniment : Clips
-        Clips of the same name belong to one song. None of them may be trained on.
+    *stems : Clips
+        Two at least. Clips of the same name belong to one song. None of them may be trained on.
+    targets : int
+        So many of the first stems are targets; the others only sound in the mixture.
     samples : int
         Length of each snippet, out of the middle of its song.
     left_context, right_context : int
@@ -46,6 +49,7 @@ class Validation:
     sample_rate : int
         In Hz.
     channels : int
+        Of mixtures and of each target.
     most : int, >= 1
         Snippets at the most; they are spread evenly over the songs.
 
@@ -54,19 +58,21 @@ class Validation:
     names : list of str
         Of the songs.
     mixtures : float32 array, (snippets, left_context + samples + right_context, channels)
-    targets : float32 array, (snippets, samples, channels)
+    targets : float32 array, (snippets, samples, channels * targets)
+        Target 0's channels first.
 
     Raises
     ------
     AudioError
-        If no song has both stems, or none of the snippets holds vocals.
+        If no song has all stems, or no target sounds in any of the snippets.
+    OptionError
+        If no stem is a target, or none is left over.
     """
 
     def __init__(
         self,
-        vocals: Clips,
-        accompaniment: Clips,
-        *,
+        *stems: Clips,
+        targets: int = 1,
         samples: int,
         left_context: int,
         right_context: int,
@@ -74,35 +80,54 @@ class Validation:
         channels: int = 2,
         most: int = 24,
     ) -> None:
-        songs = pairs(vocals, accompaniment)
+        check_targets(stems, targets)
+        songs = pairs(*stems)
         if not songs:
-            raise AudioError("no validation song has both stems: two files of the same name")
+            raise AudioError("no validation song has all stems: a file of its name in each folder")
         count = min(most, len(songs))
         songs = [songs[i] for i in np.linspace(0, len(songs) - 1, count).round().astype(int)]
-        self.names = [vocals.names[i] for i, _ in songs]
+        self.names = [stems[0].names[i] for i, *_ in songs]
         self.sample_rate = sample_rate
         self._left = left_context
         length = left_context + samples + right_context
 
-        def read(clips: Clips, index: int, seconds: float) -> Audio:
+        def read(song: tuple[int, ...]) -> list[Audio]:
+            seconds = float(stems[0].seconds[song[0]])
             start = (seconds - samples / sample_rate) / 2 - left_context / sample_rate
-            return clips.read(index, start, length, sample_rate, channels)
+            return [
+                clips.read(i, start, length, sample_rate, channels)
+                for clips, i in zip(stems, song, strict=True)
+            ]
 
-        stems = [
-            [read(vocals, i, vocals.seconds[i]), read(accompaniment, j, vocals.seconds[i])]
-            for i, j in songs
-        ]
-        self.mixtures = np.stack([v + a for v, a in stems])
-        self.targets = np.stack([v[left_context : left_context + samples] for v, _ in stems])
+        snippets = [read(song) for song in songs]
+        self.mixtures = np.stack([reduce(np.add, each) for each in snippets])
+        sung = np.stack([np.concatenate(each[:targets], axis=1) for each in snippets])
+        self.targets = sung[:, left_context : left_context + samples]
         if not self.targets.any():
-            raise AudioError("no validation song has vocals in its middle")
+            raise AudioError("no validation song has a target that sounds in its middle")
 
     def mixture(self, index: int) -> Audio:
         """Return one mixture without its context, as long as its target."""
         return self.mixtures[index, self._left : self._left + self.targets.shape[1]]
 
+    def split(self, audio: Audio) -> list[Audio]:
+        """Return the targets, or estimates, that stand one after the other in the last axis."""
+        return np.split(audio, audio.shape[-1] // self.mixtures.shape[-1], axis=-1)
+
     def estimate(self, separate: Callable[[Audio], Audio], batch_size: int = 4) -> Audio:
-        """Return estimates, ``(snippets, samples, channels)``, of what maps such mixtures."""
+        """Return the estimates of all targets.
+
+        Parameters
+        ----------
+        separate : callable
+            Given a batch of mixtures with their context, it returns the estimates of its targets.
+        batch_size : int
+            Of every batch that it is given.
+
+        Returns
+        -------
+        float32 array, (snippets, samples, channels * targets)
+        """
         # one shape of batch, so that nothing is compiled twice
         spare = -len(self.mixtures) % batch_size
         mixtures = np.concatenate(
@@ -114,10 +139,17 @@ class Validation:
         return np.concatenate(estimates)[: len(self.mixtures)]
 
     def score(self, estimates: Audio) -> Scores:
-        """Compare estimates with the targets; songs whose snippet has no vocals do not count."""
-        sung = [i for i, target in enumerate(self.targets) if target.any()]
-        after = [si_sdr(self.targets[i], estimates[i]) for i in sung]
-        before = [si_sdr(self.targets[i], self.mixture(i)) for i in sung]
+        """Compare estimates with the targets; one that is silent in its snippet has no SI-SDR."""
+        sounding = [
+            (target, estimate, self.mixture(i))
+            for i in range(len(self.targets))
+            for target, estimate in zip(
+                self.split(self.targets[i]), self.split(estimates[i]), strict=True
+            )
+            if target.any()
+        ]
+        after = [si_sdr(target, estimate) for target, estimate, _ in sounding]
+        before = [si_sdr(target, mixture) for target, _, mixture in sounding]
         return Scores(
             si_sdr=float(np.mean(after)),
             si_sdr_gain=float(np.mean(after) - np.mean(before)),
