@@ -2,7 +2,7 @@
 
     python examples/train_musdb.py MUSDB18/
 
-All that follows the folder goes to train_wavenet.py, such as ``--preset folded --epochs 20``. The
+All that follows the folder goes to train.py, such as ``--preset folded --epochs 20``. The
 songs that the musdb package holds back from training are those to measure with. The prepared set
 stays in runs/musdb18; the same command goes on where it was stopped.
 """
@@ -25,7 +25,7 @@ prepare = [sys.executable, str(HERE.parent / "data_prep" / "musdb18.py"), PREPAR
 if subprocess.run(prepare).returncode not in (0, 1):  # 1: some songs were skipped, and told
     sys.exit("MUSDB18 could not be prepared")
 train = [
-    sys.executable, str(HERE / "train_wavenet.py"), f"{PREPARED}/train/vocals",
+    sys.executable, str(HERE / "train.py"), f"{PREPARED}/train/vocals",
     f"{PREPARED}/train/accompaniment", "--valid", f"{PREPARED}/valid", *training,
 ]  # fmt: skip
 sys.exit(subprocess.run(train).returncode)

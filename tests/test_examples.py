@@ -95,9 +95,9 @@ def test_measure_song(songs: Path, tiny_file: Path, tmp_path: Path) -> None:
     assert (tmp_path / "song.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_train_wavenet(songs: Path, tmp_path: Path) -> None:
+def test_train(songs: Path, tmp_path: Path) -> None:
     # the same script, shorter
-    source = (EXAMPLES / "train_wavenet.py").read_text(encoding="utf-8")
+    source = (EXAMPLES / "train.py").read_text(encoding="utf-8")
     for long, short in (
         ("SNIPPET = 5 * SAMPLE_RATE", "SNIPPET = SAMPLE_RATE // 4"),
         ("BATCHES = 100", "BATCHES = 2"),
@@ -137,9 +137,9 @@ def test_train_musdb(ffmpeg: None, musdb_hq: Path, tmp_path: Path) -> None:
     (home / "examples").mkdir(parents=True)
     (home / "data_prep").symlink_to(EXAMPLES.parent / "data_prep")
     shutil.copy(EXAMPLES / "train_musdb.py", home / "examples")
-    source = (EXAMPLES / "train_wavenet.py").read_text(encoding="utf-8")
+    source = (EXAMPLES / "train.py").read_text(encoding="utf-8")
     source = source.replace("5 * SAMPLE_RATE", "SAMPLE_RATE // 4").replace("= 100", "= 1")
-    (home / "examples" / "train_wavenet.py").write_text(source, encoding="utf-8")
+    (home / "examples" / "train.py").write_text(source, encoding="utf-8")
     training = ["--preset", "folded_small", "--epochs", 1, "--batch-size", 1]
 
     run(home / "examples" / "train_musdb.py", musdb_hq, *training, cwd=tmp_path)

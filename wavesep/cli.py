@@ -363,11 +363,10 @@ def info(args: argparse.Namespace, console: Console) -> int:
     """Print what a model is."""
     del console  # the answer goes to standard output
     if args.all:
-        rows = [{"model": name} | asdict(model) for name, model in list_models().items()]
         output = Console(highlight=False)
         if not output.is_terminal:
             output.width = WIDTH
-        output.print(table(rows))
+        output.print(table([{"model": n} | asdict(m) for n, m in list_models().items()]))
         return 0
     file = read_model_file(args.model)
     left, right = file.context

@@ -195,7 +195,7 @@ def test_a_batch_too_large_for_the_memory_is_halved(message: str) -> None:
     mixtures = noise(SMALL, GPU_BATCH, 20)
     expected = engine(mixtures)
     device = SmallDevice(engine._network, 5, message)
-    engine._network = device  # type: ignore[assignment]
+    engine._network = device
 
     np.testing.assert_array_equal(engine(mixtures), expected)
     assert device.sizes == [16, 8, 4, 4, 4, 4]
@@ -205,7 +205,7 @@ def test_a_batch_too_large_for_the_memory_is_halved(message: str) -> None:
 
 def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:
     engine = KerasEngine(random_model(SMALL), device="cpu")
-    engine._network = SmallDevice(engine._network, 0, "the bloom is gone")  # type: ignore[assignment]
+    engine._network = SmallDevice(engine._network, 0, "the bloom is gone")
 
     with pytest.raises(RuntimeError, match="bloom"):
         engine(noise(SMALL, 4, 20))
@@ -213,7 +213,7 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:
 
 def test_one_mixture_too_large_is_an_error() -> None:
     engine = KerasEngine(random_model(SMALL), device="cpu")
-    engine._network = SmallDevice(engine._network, 0, "out of memory")  # type: ignore[assignment]
+    engine._network = SmallDevice(engine._network, 0, "out of memory")
 
     with pytest.raises(RuntimeError, match="out of memory"):
         engine(noise(SMALL, 4, 20))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import reduce
+from typing import Any
 
 import keras
 import numpy as np
@@ -204,6 +205,13 @@ class MixGenerator(keras.utils.PyDataset):
         targets = np.concatenate(stems[: self.targets], axis=1)
         mixture: Audio = reduce(np.add, stems)
         return mixture, targets[self.left_context : self.left_context + self.samples]
+
+    def settings(self) -> dict[str, Any]:
+        """Return what decides the batches, for a checkpoint."""
+        names = ("samples", "sample_rate", "batch_size", "batches", "aligned_share", "sung_share",
+                 "seed")  # fmt: skip
+        settings = {name: getattr(self, name) for name in names}
+        return settings | {"stems": len(self.stems), "augmentation": asdict(self.augmentation)}
 
     def snippets_per_second(self, seconds: float = 5.0) -> float:
         """Measure how many snippets this generator makes in a second: one a stem for a mixture."""

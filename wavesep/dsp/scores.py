@@ -1,4 +1,4 @@
-"""How near an estimate is to the true stem, in dB.
+"""How near an estimate is to the true stem, in dB; how often an answer is right.
 
 Conventions
 -----------
@@ -94,3 +94,14 @@ def flat_pair(
         np.asarray(reference, dtype=np.float64).ravel(),
         np.asarray(estimate, dtype=np.float64).ravel(),
     )
+
+
+def accuracy(truth: NDArray[np.bool_], answer: NDArray[np.bool_]) -> float:
+    """Return the share of answers that are right."""
+    return float(np.mean(truth == answer))
+
+
+def f1(truth: NDArray[np.bool_], answer: NDArray[np.bool_]) -> float:
+    """Return the harmonic mean of precision and recall; 1 where nothing is true nor answered."""
+    both, either = np.sum(truth & answer), np.sum(truth) + np.sum(answer)
+    return float(2 * both / either) if either else 1.0

@@ -13,12 +13,14 @@ from typing import Any
 
 import keras
 
+from ..data.labels import ActivityExamples
 from ..data.mixes import MixGenerator
 from ..engines.keras_engine import find_place, jit_compile
 from ..errors import OptionError
 from ..models.architecture import BACKWARD, operations
 from ..models.files import ModelFile
-from .recipes import RECIPES
+from .activity import ActivityValidation
+from .recipes import recipe_of
 from .resume import Progress, load_checkpoint, save_checkpoint
 from .tensorboard import Board, open_board
 from .validation import Validation
@@ -31,8 +33,8 @@ log = logging.getLogger(__name__)
 
 def fit(
     network: keras.Model,
-    mixes: MixGenerator,
-    validation: Validation,
+    mixes: MixGenerator | ActivityExamples,
+    validation: Validation | ActivityValidation,
     *,
     run: str | os.PathLike[str],
     epochs: int,
@@ -57,10 +59,10 @@ def fit(
     network : WaveNet, built with ``padding="valid"``, FrameCnn or UNet
         Start from the same weights when resuming before the first epoch is done:
         ``keras.utils.set_random_seed``.
-    mixes : MixGenerator
+    mixes : MixGenerator, or ActivityExamples for a network that says when somebody sings
         With the network's contexts for a WaveNet; for the others, with none and snippets as long as
         `wavesep.data.spectrograms.snippet_samples` says.
-    validation : Validation
+    validation : Validation or ActivityValidation
     run : path
         Folder of this run, made where it is missing.
     epochs : int, >= 1
@@ -92,7 +94,7 @@ def fit(
     if network.config.get("padding", "valid") != "valid":
         raise OptionError('training needs WaveNet(..., padding="valid")')
     run = Path(run)
-    recipe = RECIPES[network.kind]
+    recipe = recipe_of(network)
     learning_rate = learning_rate or recipe.learning_rate
     settings = describe(network, mixes, epochs, learning_rate)
     steps = epochs * len(mixes)
@@ -105,7 +107,8 @@ def fit(
     progress = load_checkpoint(run / CHECKPOINT, network, settings)
 
     if progress.epoch < epochs and not is_tired(progress, patience):
-        log.info("%.0f snippets a second can be made", mixes.snippets_per_second(seconds=1.0))
+        if isinstance(mixes, MixGenerator):
+            log.info("%.0f snippets a second can be made", mixes.snippets_per_second(seconds=1.0))
         about = {
             "sample_rate": mixes.sample_rate,
             "sources": sources,
@@ -126,21 +129,11 @@ def fit(
 
 
 def describe(
-    network: keras.Model, mixes: MixGenerator, epochs: int, learning_rate: float
+    network: keras.Model, mixes: MixGenerator | ActivityExamples, epochs: int, learning_rate: float
 ) -> dict[str, Any]:
     """Return what decides the weights that a run ends with."""
-    names = (
-        "samples",
-        "sample_rate",
-        "batch_size",
-        "batches",
-        "aligned_share",
-        "sung_share",
-        "seed",
-    )
-    settings = network.config | {name: getattr(mixes, name) for name in names}
+    settings = network.config | mixes.settings()
     settings |= {"epochs": epochs, "learning_rate": learning_rate}
-    settings |= {"augmentation": asdict(mixes.augmentation)}
     settings |= {"precision": network.dtype_policy.name}
     settings |= {"frozen": [layer.name for layer in network.layers if not layer.trainable]}
     plain: dict[str, Any] = json.loads(json.dumps(settings))  # as a checkpoint gives it back
@@ -157,8 +150,8 @@ class Watch(keras.callbacks.Callback):
 
     def __init__(
         self,
-        mixes: MixGenerator,
-        validation: Validation,
+        mixes: MixGenerator | ActivityExamples,
+        validation: Validation | ActivityValidation,
         progress: Progress,
         run: Path,
         patience: int | None,
@@ -184,9 +177,9 @@ class Watch(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Score, then save the best model before the checkpoint that says it is there."""
         seconds = time.perf_counter() - self._begin
-        estimates = self.validation.estimate(RECIPES[self.model.kind].separate(self.model))
+        estimates = self.validation.estimate(recipe_of(self.model).answer(self.model))
         scores = self.validation.score(estimates)
-        self.progress.scores.append(scores.si_sdr)
+        self.progress.scores.append(scores.best)
         if self.progress.best_epoch == epoch:
             model = ModelFile.from_network(self.model, **self.about)
             model.halved().save(self.run / BEST)
@@ -195,9 +188,7 @@ class Watch(keras.callbacks.Callback):
         samples = len(self.mixes) * self.mixes.batch_size * self.mixes.samples / seconds
         scalars = {
             "loss": float((logs or {})["loss"]),
-            "validation/loss": scores.loss,
-            "validation/si_sdr": scores.si_sdr,
-            "validation/si_sdr_gain": scores.si_sdr_gain,
+            **{f"validation/{name}": value for name, value in asdict(scores).items()},
             "speed/audio_seconds_per_second": samples / self.mixes.sample_rate,
         }
         if self.limit and self.model.kind == "wavenet":
@@ -207,7 +198,9 @@ class Watch(keras.callbacks.Callback):
             "epoch %d: %s", epoch + 1, json.dumps({k: round(v, 4) for k, v in scalars.items()})
         )
         if self.board:
-            self.board.write(epoch, scalars, self.validation, estimates)
+            self.board.write(epoch, scalars)
+            if isinstance(self.validation, Validation):
+                self.board.show(epoch, self.validation, estimates)
         if is_tired(self.progress, self.patience):
             log.info("no better for %d epochs: stopped early", self.patience)
             self.model.stop_training = True

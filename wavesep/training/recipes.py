@@ -10,7 +10,6 @@ import keras
 from keras import ops
 
 from ..audio import Audio
-from ..data.mixes import MixGenerator
 from ..data.spectrograms import MaskExamples, UNetExamples
 from ..engines.mask_engine import network_engine
 
@@ -31,15 +30,16 @@ class Recipe:
         Of the first step, unless told; it falls to zero as a cosine.
     examples : callable
         Of a generator and a network: the data set that Keras fits.
-    separate : callable
-        Of a network: what maps mixtures that hold its context to estimates.
+    answer : callable
+        Of a network: what its validation calls, with mixtures that hold its context, for estimates;
+        or with windows of spectra, for probabilities.
     """
 
     loss: str | Callable[[Any, Any], Any]
     optimizer: Callable[[Any], keras.optimizers.Optimizer]
     learning_rate: float
-    examples: Callable[[MixGenerator, keras.Model], keras.utils.PyDataset]
-    separate: Callable[[keras.Model], Separate]
+    examples: Callable[[Any, keras.Model], keras.utils.PyDataset]
+    answer: Callable[[keras.Model], Separate]
 
 
 def masked_error(truth: Any, masks: Any) -> Any:
@@ -67,6 +67,13 @@ RECIPES = {
         lambda mixes, network: MaskExamples(mixes, network.config),
         by_masks,
     ),
+    "vocal_activity": Recipe(
+        "binary_crossentropy",
+        lambda rate: keras.optimizers.SGD(rate, momentum=0.9, nesterov=True),
+        1e-3,
+        lambda mixes, network: mixes,
+        lambda network: network.predict_on_batch,
+    ),
     "unet": Recipe(
         masked_error,
         lambda rate: keras.optimizers.Adam(rate, weight_decay=1e-5),
@@ -75,3 +82,9 @@ RECIPES = {
         by_masks,
     ),
 }  # fmt: skip
+
+
+def recipe_of(network: keras.Model) -> Recipe:
+    """Return how a network is trained."""
+    activity = network.config.get("answer") == "activity"
+    return RECIPES["vocal_activity" if activity else network.kind]

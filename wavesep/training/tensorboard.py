@@ -51,23 +51,25 @@ class Board:
                 {k: v if isinstance(v, (int, float)) else str(v) for k, v in settings.items()}
             )
 
-    def write(
-        self, epoch: int, scalars: dict[str, float], validation: Validation, estimates: Audio
-    ) -> None:
-        """Write what an epoch gave.
+    def write(self, epoch: int, scalars: dict[str, float]) -> None:
+        """Write the figures of an epoch."""
+        with self._writer.as_default(step=epoch):
+            for name, value in scalars.items():
+                self._summary.scalar(name, value)
+        self._writer.flush()
+
+    def show(self, epoch: int, validation: Validation, estimates: Audio) -> None:
+        """Write sound and pictures of some clips.
 
         Parameters
         ----------
         epoch : int
-        scalars : dict of str to float
         validation : Validation
         estimates : float32 array, (snippets, samples, channels * targets)
             Of the validation's mixtures.
         """
+        count = len(validation.names)
         with self._writer.as_default(step=epoch):
-            for name, value in scalars.items():
-                self._summary.scalar(name, value)
-            count = len(validation.names)
             for i in sorted({round(k * (count - 1) / (CLIPS - 1)) for k in range(CLIPS)}):
                 name = validation.names[i]
                 panels = name_panels(validation, i, estimates[i])

@@ -32,6 +32,11 @@ class Scores:
     si_sdr_gain: float
     loss: float
 
+    @property
+    def best(self) -> float:
+        """What is to be as large as can be."""
+        return self.si_sdr
+
 
 class Validation:
     """Snippets out of songs whose stems are known; the same ones at every call.

@@ -1,0 +1,115 @@
+"""Clips whose vocal activity is known, on which a network that says it is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..audio import Audio
+from ..data.clips import Clips, pairs
+from ..data.labels import Labels, label_at
+from ..dsp.scores import accuracy, f1
+from ..dsp.stft import Magnitudes, Stft
+from ..engines.mask_engine import slide
+from ..errors import AudioError
+
+THRESHOLD = 0.5
+
+
+@dataclass(frozen=True)
+class ActivityScores:
+    """How a network did on the validation clips, over all their frames.
+
+    Attributes
+    ----------
+    accuracy : float
+        Share of frames that are told rightly.
+    f1 : float
+        Of what is sung.
+    """
+
+    accuracy: float
+    f1: float
+
+    @property
+    def best(self) -> float:
+        """What is to be as large as can be."""
+        return self.accuracy
+
+
+class ActivityValidation:
+    """Clips whose vocal activity is known; the same ones at every call.
+
+    Parameters
+    ----------
+    vocals, accompaniment : Clips
+        None of them may be trained on. Each pair is mixed as it lies.
+    labels : dict of str to bool array
+        By clip.
+    architecture : dict
+        Of a `FrameCnn` that answers with the activity.
+    sample_rate : int
+        In Hz, of the network.
+    most : int, >= 1
+        Clips at the most, spread evenly over all.
+
+    Raises
+    ------
+    AudioError
+        If no clip with labels has both stems.
+    """
+
+    def __init__(
+        self,
+        vocals: Clips,
+        accompaniment: Clips,
+        *,
+        labels: Labels,
+        architecture: dict[str, Any],
+        sample_rate: int = 22_050,
+        most: int = 24,
+    ) -> None:
+        clips = [
+            (i, j, labels[Path(vocals.names[i]).name])
+            for i, j in pairs(vocals, accompaniment)
+            if Path(vocals.names[i]).name in labels
+        ]
+        if not clips:
+            raise AudioError("no validation clip with labels has both stems")
+        stft = Stft(architecture["window"], architecture["hop"])
+        self._frames = architecture["frames"]
+        around = self._frames // 2
+        before = around * stft.hop + stft.window // 2  # frame k's middle is k hops into the clip
+        self.magnitudes: list[Magnitudes] = []
+        truth = []
+        for n in np.linspace(0, len(clips) - 1, min(most, len(clips))).round().astype(int):
+            i, j, sung = clips[n]
+            samples = round(vocals.seconds[i] * sample_rate)
+            start = -before / sample_rate
+            mixture = sum(
+                stem.read(k, start, before + samples + before, sample_rate, 1)[:, 0]
+                for stem, k in ((vocals, i), (accompaniment, j))
+            )
+            self.magnitudes.append(np.abs(stft.analyse(np.asarray(mixture))))
+            count = self.magnitudes[-1].shape[1] - 2 * around
+            moments = np.arange(count) * stft.hop / sample_rate
+            truth.append([label_at(sung, moment) for moment in moments])
+        self.truth: NDArray[np.bool_] = np.concatenate(truth)
+
+    def estimate(self, probability: Callable[[Audio], Audio]) -> NDArray[np.float32]:
+        """Return the probabilities of all frames that a network gives."""
+        answers = [
+            slide(probability, magnitudes[np.newaxis], self._frames)[0, :, 0]
+            for magnitudes in self.magnitudes
+        ]
+        return np.concatenate(answers)
+
+    def score(self, probabilities: NDArray[np.float32]) -> ActivityScores:
+        """Compare probabilities with the labels."""
+        sung = probabilities >= THRESHOLD
+        return ActivityScores(accuracy(self.truth, sung), f1(self.truth, sung))
