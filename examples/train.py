@@ -14,9 +14,11 @@ Ctrl-C and run the same command again: training goes on where it was. Watch and 
 import argparse
 import json
 import logging
+import math
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -117,12 +119,14 @@ else:
 form = {"sample_rate": rate, "channels": architecture["channels"], "targets": targets}
 contexts = {"left_context": network.left_context, "right_context": network.right_context}
 frame_size = KINDS[kind].frame_size(architecture)
-samples = -(-SECONDS * rate // frame_size) * frame_size
+samples = math.ceil(SECONDS * rate / frame_size) * frame_size
 order = {"batches": BATCHES, "batch_size": args.batch_size, "seed": args.seed}
 mixes: MixGenerator | ActivityExamples
 validation: Validation | ActivityValidation
 if activity:
-    known = {"labels": read_labels(args.labels), "architecture": architecture, "sample_rate": rate}
+    known: dict[str, Any] = {
+        "labels": read_labels(args.labels), "architecture": architecture, "sample_rate": rate,
+    }  # fmt: skip
     mixes = ActivityExamples(stems[0], stems[1], **known, **order)
     validation = ActivityValidation(valid[0], valid[1], **known, most=args.most)
 else:

@@ -113,7 +113,7 @@ def frame_probabilities(
         end = (first + count + 2 * around - 1) * stft.hop + stft.window
         magnitudes = np.abs(stft.analyse(padded[np.newaxis, first * stft.hop : end]))
         answers = slide(network, magnitudes, file.architecture["frames"])[0, :, 0]
-        sounding = magnitudes.any(axis=1, keepdims=True).astype(np.float32)
+        sounding = np.asarray(magnitudes.any(axis=1, keepdims=True), np.float32)
         heard = frame_windows(sounding, file.architecture["frames"])[0].any(axis=(1, 2))
         yield np.where(heard, answers, np.float32(0))
 

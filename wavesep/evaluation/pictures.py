@@ -53,6 +53,45 @@ def draw_spectrograms(
     figure.savefig(path, dpi=80)
 
 
+def draw_masks(
+    mixture: Audio, stems: Mapping[str, Audio], sample_rate: int, start: int, path: Path
+) -> None:
+    """Draw some seconds of a mixture and, below it, the share of it that each system takes.
+
+    Parameters
+    ----------
+    mixture : array, (samples, channels)
+    stems : dict of str to array, (samples, channels)
+        What each system takes for one stem, by its name.
+    sample_rate : int
+        In Hz.
+    start : int
+        The first sample.
+    path : Path
+        Of the PNG; its folder is made where missing.
+    """
+    part = slice(start, start + round(SECONDS * sample_rate))
+    whole = librosa.stft(padded(mixture[part]), n_fft=WINDOW, hop_length=HOP)
+    loudness = librosa.amplitude_to_db(np.abs(whole), ref=np.max, top_db=-FLOOR)
+    panels = {"mixture": (loudness + -FLOOR) / -FLOOR}
+    floor = np.abs(whole).max() * 10 ** (FLOOR / 20)
+    for name, stem in stems.items():
+        ours = librosa.stft(padded(stem[part]), n_fft=WINDOW, hop_length=HOP)
+        panels[name] = np.clip(np.abs(ours) / np.maximum(np.abs(whole), floor), 0, 1)
+    figure = Figure(figsize=(9, 1.9 * len(panels)), layout="constrained")
+    axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+    for axis, (name, shares) in zip(axes, panels.items(), strict=True):
+        specshow(
+            shares, sr=sample_rate, hop_length=HOP, x_axis="time", y_axis="mel", vmin=0, vmax=1,
+            cmap="magma" if name == "mixture" else "gray", ax=axis,
+        )  # fmt: skip
+        axis.set(xlabel="", ylabel="Hz")
+        axis.set_title(name, loc="left", fontsize=9)
+    axes[-1].set(xlabel=f"seconds after {start / sample_rate:.0f} s")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=80)
+
+
 def padded(audio: Audio) -> Audio:
     """Return the mean of all channels, long enough for one window."""
     mono = audio.mean(axis=1)

@@ -28,7 +28,10 @@ Estimates = dict[str, Audio]
 @cache
 def separator_of(model: str) -> Separator:
     """Return the separator of a model, loaded once in a process."""
-    return Separator(model)
+    separator = Separator(model)
+    if "vocals" not in separator.sources:
+        raise OptionError(f"{model} has no vocals: it gives {', '.join(separator.sources)}")
+    return separator
 
 
 def estimates(stems: Stems, models: Sequence[str]) -> Iterator[tuple[str, Estimates]]:
@@ -41,7 +44,8 @@ def estimates(stems: Stems, models: Sequence[str]) -> Iterator[tuple[str, Estima
         vocals = oracle(stems.vocals, stems.accompaniment)
         yield name, {"vocals": vocals, "accompaniment": stems.mixture - vocals}
     for model in models:
-        yield model, separator_of(model).separate(stems.mixture, stems.sample_rate)
+        vocals = separator_of(model).separate(stems.mixture, stems.sample_rate)["vocals"]
+        yield model, {"vocals": vocals, "accompaniment": stems.mixture - vocals}
 
 
 def sung_windows(vocals: Audio, window: int | None) -> list[slice]:
