@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from wavesep import PRESETS, Separator
+from wavesep import PRESETS, Separator, list_models
 from wavesep.dsp.demo import demo_song
 from wavesep.models.files import read_model_file
 from wavesep.models.filterbank import band_filters
@@ -76,6 +76,26 @@ def test_evaluate_musdb(ffmpeg: None, musdb18: Path, tiny_file: Path, tmp_path: 
     frames = json.loads(stored.read_text())["targets"][0]["frames"]
     sdr = np.median([float(frame["metrics"]["SDR"]) for frame in frames])
     assert float(rows["mixture", "vocals"][0]) == pytest.approx(sdr, abs=0.01)
+
+
+def test_compare_systems(songs: Path, tmp_path: Path) -> None:
+    song = songs / "vocals" / "song 0.wav"
+
+    out = run(
+        EXAMPLES / "compare_systems.py", songs, "--songs", songs, "--picture", song, "masks.png",
+        cwd=tmp_path,
+    )  # fmt: skip
+
+    rows = [re.split(r"  +", line) for line in out.splitlines() if " dB  " in line]
+    gains = {system: float(gain.removesuffix(" dB")) for system, _, gain, *_ in rows}
+    ready = {name for name, model in list_models().items() if model.ships}
+    combined = {"mixture", "binary mask", "ratio mask", "vocals:wiener", "vocals+unet"}
+    assert gains.keys() == combined | ready - {"vocal_activity"}
+    assert gains["mixture"] == 0
+    assert all(gain <= max(gains["ratio mask"], gains["binary mask"]) for gain in gains.values())
+    parameters = {system: count for system, count, *_ in rows}
+    assert parameters["mask_cnn"] == "323,233"
+    assert (tmp_path / "masks.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_measure_song(songs: Path, tiny_file: Path, tmp_path: Path) -> None:

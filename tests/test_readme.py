@@ -42,7 +42,7 @@ def test_the_python_snippets_run(tmp_path: Path) -> None:
     time = np.arange(20_000) / 44_100
     soundfile.write(tmp_path / "song.wav", 0.3 * np.sin(2_000 * time), 44_100)
     blocks = python_blocks()
-    assert len(blocks) == 3
+    assert len(blocks) == 4
 
     for block in blocks:
         subprocess.run([sys.executable, "-c", block], cwd=tmp_path, check=True)
@@ -61,7 +61,7 @@ def test_every_flag_and_file_that_is_named_exists() -> None:
             capture_output=True, text=True, check=True,
         )  # fmt: skip
         flags = re.findall(r"--[a-z0-9-]+", line)
-        assert len(flags) == {"separate": 14, "evaluate": 5, "info": 0, "bench": 3}[command]
+        assert len(flags) == {"separate": 14, "evaluate": 5, "info": 1, "bench": 3}[command]
         assert all(flag in answer.stdout for flag in flags)
     for file in re.findall(r"(?:examples|data_prep|wavesep)/[a-z_0-9]+\.(?:py|json)", README):
         assert (ROOT / file).is_file(), file
