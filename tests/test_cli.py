@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from wavesep import __version__
+from wavesep import __version__, list_models
 from wavesep.cli import main
 
 
@@ -148,6 +148,29 @@ def test_info_says_what_a_model_is(tiny_file: Path, capfd: pytest.CaptureFixture
         r"receptive field +124 samples, 2\.8 ms", r"parameters +632",
     ):  # fmt: skip
         assert re.search(fact, out), fact
+
+
+def test_info_lists_all_systems(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", "--all"]) == 0
+
+    out = capfd.readouterr().out
+    lines = {line.split()[0]: line for line in out.splitlines() if line.strip()}
+    assert lines.keys() >= list_models().keys()
+    assert "22,050 Hz mono, 513 bins x 25" in lines["mask_cnn"]
+    assert lines["vocals"].split()[-1] == lines["harmonic"].split()[-1] == "yes"
+    assert lines["unet_stereo"].split()[-1] == "no"
+
+
+def test_a_rule_a_mean_and_a_filter_separate(song: Path, tmp_path: Path) -> None:
+    for i, model in enumerate(("centre", "centre+phase_cancellation", "centre:wiener")):
+        out = str(tmp_path / str(i))
+        assert main(["separate", str(song), "--model", model, "-o", out]) == 0
+        stems = [
+            soundfile.read(Path(out) / "song" / f"{stem}.wav", dtype="int16")[0].astype(int)
+            for stem in ("vocals", "accompaniment")
+        ]
+        mixture = soundfile.read(song, dtype="int16")[0]
+        np.testing.assert_array_equal(stems[0] + stems[1], mixture)
 
 
 def test_info_shows_the_shipped_model_s_data_card(capfd: pytest.CaptureFixture[str]) -> None:

@@ -363,10 +363,7 @@ def info(args: argparse.Namespace, console: Console) -> int:
     """Print what a model is."""
     del console  # the answer goes to standard output
     if args.all:
-        output = Console(highlight=False)
-        if not output.is_terminal:
-            output.width = WIDTH
-        output.print(table([{"model": n} | asdict(m) for n, m in list_models().items()]))
+        print_models()
         return 0
     file = read_model_file(args.model)
     left, right = file.context
@@ -395,6 +392,18 @@ def info(args: argparse.Namespace, console: Console) -> int:
         drawn.add_row(name, value if isinstance(value, str) else plain(value))
     Console(highlight=False).print(drawn)
     return 0
+
+
+def print_models() -> None:
+    """Print all systems by name."""
+    output = Console(highlight=False)
+    if not output.is_terminal:
+        output.width = WIDTH
+    rows = [
+        {"model": name} | asdict(model) | {"ships": "yes" if model.ships else "no"}
+        for name, model in list_models().items()
+    ]
+    output.print(table(rows))
 
 
 def bench(args: argparse.Namespace, console: Console) -> int:
