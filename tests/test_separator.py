@@ -55,9 +55,9 @@ def test_chunked_equals_whole(
     # what a compiled function per odd shape would cost here is spared by running it plainly
     network.run_eagerly = True
     separator = Separator(tiny_file, engine, "float32", chunk_seconds=4 * chunk_frames / 44_100)
-    separator._parts[0].engine.batch_size = batch_size
+    separator._systems[0].engine.batch_size = batch_size
     if engine == "keras":
-        separator._parts[0].engine._network.run_eagerly = True  # type: ignore[attr-defined]
+        separator._systems[0].engine._network.run_eagerly = True  # type: ignore[attr-defined]
 
     stems = separator.separate(mixture, 44_100)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +14,13 @@ from numpy.typing import NDArray
 from .audio import Audio
 from .audio.read import BLOCK, open_audio
 from .audio.write import StemFormat, open_stems
-from .dsp.chunks import ChunkPlan, ChunkRunner
+from .dsp.chunks import ChunkRunner
 from .dsp.steps import StepRunner
-from .engines import Engine, open_engine
+from .engines.system import System, open_system
 from .errors import EmptyAudioError, OptionError
 from .models.files import ModelFile, read_models
 from .stream import Form, Mean, Pipeline, Stems, Stream, stream_latency
 
-# Of a chunk, by default: so many frames, to keep all cores busy, or so many samples, whichever is
-# shorter, but at least so many times its context, of which about half is computed twice. Longer
-# ones leave the cache: measured slower.
-CHUNK_FRAMES, CHUNK_SAMPLES = 8192, 2**18
-CHUNK_CONTEXTS = 5
 MOST_CHANNELS = 64  # more are taken for samples on the wrong axis
 
 Progress = Callable[[int, int], None]
@@ -94,11 +89,8 @@ class Separator:
             max(-(-file.context[side] * self.sample_rate // file.sample_rate) for file in files)
             for side in (0, 1)
         )
-        self._parts = [
-            Part(
-                file, chunk_plan(file, chunk_seconds), open_engine(file, engine, precision, device)
-            )
-            for file in files
+        self._systems = [
+            open_system(file, engine, precision, chunk_seconds, device) for file in files
         ]
 
     def separate(
@@ -240,11 +232,11 @@ class Separator:
         if not 1 <= channels <= MOST_CHANNELS:
             raise OptionError(f"channels must be from 1 to {MOST_CHANNELS}, not {channels}")
         pipelines, latencies = [], []
-        for part in self._parts:
-            form = part.form(sample_rate, channels)
+        for system in self._systems:
+            form = form_of(system, sample_rate, channels)
             groups = -(-channels // form.model_channels)
-            stepper = part.engine.stepper(groups)
-            plan = replace(part.plan, chunk=stepper.samples)
+            stepper = system.engine.stepper(groups)
+            plan = replace(system.plan, chunk=stepper.samples)
             runner = StepRunner(stepper, plan, groups, form.model_channels)
             pipelines.append(Pipeline(runner, form))
             latencies.append(stream_latency(runner, form))
@@ -266,9 +258,9 @@ class Separator:
                     batch_size=system.engine.batch_size,
                     wanted=at_model_rate(part, sample_rate, system.file.sample_rate),
                 ),
-                system.form(sample_rate, channels),
+                form_of(system, sample_rate, channels),
             )
-            for system in self._parts
+            for system in self._systems
         ]
         first, end = part
         at = 0
@@ -295,18 +287,11 @@ class Separator:
         return two_stems, others[0] if len(others) == 1 else f"no_{two_stems}"
 
 
-@dataclass(frozen=True)
-class Part:
-    """One of the systems of a separator."""
-
-    file: ModelFile
-    plan: ChunkPlan
-    engine: Engine
-
-    def form(self, sample_rate: int, channels: int) -> Form:
-        """Return what it takes and gives for a mixture."""
-        model_channels: int = self.file.architecture["channels"]
-        return Form(self.file.sources, self.file.sample_rate, model_channels, sample_rate, channels)
+def form_of(system: System, sample_rate: int, channels: int) -> Form:
+    """Return what a system takes and gives for a mixture."""
+    file = system.file
+    model_channels: int = file.architecture["channels"]
+    return Form(file.sources, file.sample_rate, model_channels, sample_rate, channels)
 
 
 def check_models(files: list[ModelFile]) -> None:
@@ -322,20 +307,6 @@ def check_models(files: list[ModelFile]) -> None:
                 f"models of different sources have no mean: {', '.join(files[0].sources)} "
                 f"and {', '.join(file.sources)}"
             )
-
-
-def chunk_plan(file: ModelFile, seconds: float | None) -> ChunkPlan:
-    """Return how a model's sound is cut; chunks are a multiple of its frame size."""
-    frame_size, (left, right) = file.frame_size, file.context
-    if seconds is None:
-        samples = min(CHUNK_FRAMES * frame_size, CHUNK_SAMPLES)
-        chunk = max(samples, CHUNK_CONTEXTS * (left + right), frame_size)
-    elif seconds > 0:
-        chunk = max(round(seconds * file.sample_rate), frame_size)
-    else:
-        raise OptionError(f"chunk_seconds must be more than 0, not {seconds}")
-    out_channels = file.architecture["channels"] * file.architecture["targets"]
-    return ChunkPlan(chunk // frame_size * frame_size, left, right, frame_size, out_channels)
 
 
 def all_stems(pipeline: Pipeline | Mean, blocks: Iterable[Audio]) -> Iterator[Stems]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import librosa
 import numpy as np
 from librosa.display import specshow
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from ..audio import Audio
 
@@ -39,18 +41,11 @@ def draw_spectrograms(
         for name, audio in sounds.items()
     }
     top = max(float(magnitude.max()) for magnitude in magnitudes.values()) or 1.0
-    figure = Figure(figsize=(9, 1.9 * len(sounds)), layout="constrained")
-    axes = figure.subplots(len(sounds), 1, sharex=True, squeeze=False)[:, 0]
-    for axis, (name, magnitude) in zip(axes, magnitudes.items(), strict=True):
-        specshow(
-            librosa.amplitude_to_db(magnitude, ref=top, top_db=None), sr=sample_rate,
-            hop_length=HOP, x_axis="time", y_axis="mel", vmin=FLOOR, vmax=0, cmap="magma", ax=axis,
-        )  # fmt: skip
-        axis.set(xlabel="", ylabel="Hz")
-        axis.set_title(name, loc="left", fontsize=9)
-    axes[-1].set(xlabel=f"seconds after {start / sample_rate:.0f} s")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=80)
+    loudness = {
+        name: librosa.amplitude_to_db(magnitude, ref=top, top_db=None)
+        for name, magnitude in magnitudes.items()
+    }
+    draw_panels(loudness, sample_rate, start, path, vmin=FLOOR, vmax=0, cmap="magma")
 
 
 def draw_masks(
@@ -78,13 +73,23 @@ def draw_masks(
     for name, stem in stems.items():
         ours = librosa.stft(padded(stem[part]), n_fft=WINDOW, hop_length=HOP)
         panels[name] = np.clip(np.abs(ours) / np.maximum(np.abs(whole), floor), 0, 1)
+    draw_panels(panels, sample_rate, start, path, vmin=0, vmax=1, cmap="gray")
+
+
+def draw_panels(
+    panels: Mapping[str, NDArray[np.float32]],
+    sample_rate: int,
+    start: int,
+    path: Path,
+    **scale: Any,
+) -> None:
+    """Draw pictures of ``(bins, frames)`` on one scale, one below the other, into a PNG."""
     figure = Figure(figsize=(9, 1.9 * len(panels)), layout="constrained")
     axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
-    for axis, (name, shares) in zip(axes, panels.items(), strict=True):
+    for axis, (name, panel) in zip(axes, panels.items(), strict=True):
         specshow(
-            shares, sr=sample_rate, hop_length=HOP, x_axis="time", y_axis="mel", vmin=0, vmax=1,
-            cmap="magma" if name == "mixture" else "gray", ax=axis,
-        )  # fmt: skip
+            panel, sr=sample_rate, hop_length=HOP, x_axis="time", y_axis="mel", ax=axis, **scale
+        )
         axis.set(xlabel="", ylabel="Hz")
         axis.set_title(name, loc="left", fontsize=9)
     axes[-1].set(xlabel=f"seconds after {start / sample_rate:.0f} s")

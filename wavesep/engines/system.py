@@ -1,0 +1,52 @@
+"""A model that is ready to separate: its file, its engine, and how its sound is cut."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..dsp.chunks import ChunkPlan
+from ..errors import OptionError
+from ..models.files import ModelFile
+from . import open_engine
+from .base import Engine
+
+# Of a chunk, by default: so many frames, to keep all cores busy, or so many samples, whichever is
+# shorter, but at least so many times its context, of which about half is computed twice. Longer
+# ones leave the cache: measured slower.
+CHUNK_FRAMES, CHUNK_SAMPLES = 8192, 2**18
+CHUNK_CONTEXTS = 5
+
+
+@dataclass(frozen=True)
+class System:
+    """A model that is ready to separate."""
+
+    file: ModelFile
+    engine: Engine
+    plan: ChunkPlan
+
+
+def open_system(
+    file: ModelFile,
+    engine: str,
+    precision: str,
+    chunk_seconds: float | None,
+    device: str | None,
+) -> System:
+    """Make a model ready; see `wavesep.Separator` for the options and their errors."""
+    plan = chunk_plan(file, chunk_seconds)
+    return System(file, open_engine(file, engine, precision, device), plan)
+
+
+def chunk_plan(file: ModelFile, seconds: float | None) -> ChunkPlan:
+    """Return how a model's sound is cut; chunks are a multiple of its frame size."""
+    frame_size, (left, right) = file.frame_size, file.context
+    if seconds is None:
+        samples = min(CHUNK_FRAMES * frame_size, CHUNK_SAMPLES)
+        chunk = max(samples, CHUNK_CONTEXTS * (left + right), frame_size)
+    elif seconds > 0:
+        chunk = max(round(seconds * file.sample_rate), frame_size)
+    else:
+        raise OptionError(f"chunk_seconds must be more than 0, not {seconds}")
+    out_channels = file.architecture["channels"] * file.architecture["targets"]
+    return ChunkPlan(chunk // frame_size * frame_size, left, right, frame_size, out_channels)
