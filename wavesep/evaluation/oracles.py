@@ -6,14 +6,13 @@ from collections.abc import Callable
 
 import librosa
 import numpy as np
-from numpy.typing import NDArray
 
 from ..audio import Audio
+from ..dsp import masks
+from ..dsp.stft import Magnitudes
 
 WINDOW = 4_096  # samples, 93 ms at 44.1 kHz
 HOP = WINDOW // 4
-
-Magnitude = NDArray[np.float32]
 
 
 def ratio_mask(target: Audio, rest: Audio) -> Audio:
@@ -37,8 +36,7 @@ def ratio_mask(target: Audio, rest: Audio) -> Audio:
     .. [1] A. Liutkus and R. Badeau, "Generalized Wiener filtering with fractional power
        spectrograms", ICASSP 2015, with the power 1.
     """
-    tiny = np.finfo(np.float32).tiny
-    return _masked(target, rest, lambda ours, others: ours / np.maximum(ours + others, tiny))
+    return _masked(target, rest, masks.ratio_mask)
 
 
 def binary_mask(target: Audio, rest: Audio) -> Audio:
@@ -52,10 +50,12 @@ def binary_mask(target: Audio, rest: Audio) -> Audio:
     .. [1] D. Wang, "On ideal binary mask as the computational goal of auditory scene analysis",
        in Speech Separation by Humans and Machines, 2005.
     """
-    return _masked(target, rest, lambda ours, others: (ours > others).astype(np.float32))
+    return _masked(target, rest, masks.binary_mask)
 
 
-def _masked(target: Audio, rest: Audio, mask: Callable[[Magnitude, Magnitude], Magnitude]) -> Audio:
+def _masked(
+    target: Audio, rest: Audio, mask: Callable[[Magnitudes, Magnitudes], masks.Mask]
+) -> Audio:
     ours, others = (librosa.stft(audio.T, n_fft=WINDOW, hop_length=HOP) for audio in (target, rest))
     weighed = mask(np.abs(ours), np.abs(others)) * (ours + others)
     estimate = librosa.istft(weighed, n_fft=WINDOW, hop_length=HOP, length=len(target))

@@ -1,0 +1,207 @@
+"""Masks: how much of each frequency of a mixture's frames belongs to a source, from 0 to 1.
+
+Spectra are those of `Stft`, ``(..., bins, frames)``. A mask is multiplied with the mixture's, which
+keep their phase.
+"""
+
+from __future__ import annotations
+
+import librosa
+import numpy as np
+from numpy.typing import NDArray
+
+from ..audio import Audio
+from .stft import Magnitudes, Spectra
+
+Mask = NDArray[np.float32]
+
+LOWEST, HIGHEST = 65.0, 1_000.0  # Hz, what is sung: from C2 to about C6
+PERIODS = 3  # of the lowest note, in pYIN's frame: fewer follow a voice, and YIN needs two
+
+
+def ratio_mask(ours: Magnitudes, others: Magnitudes, power: float = 1.0) -> Mask:
+    """Return a source's share of two magnitudes raised to a power [1]_.
+
+    Parameters
+    ----------
+    ours, others : float32 array, (..., bins, frames)
+        Magnitudes, >= 0, of the source and of all the rest.
+    power : float, > 0
+        With 2 it is the Wiener filter.
+
+    Returns
+    -------
+    float32 array, (..., bins, frames)
+        In [0, 1]; 0 where both are silent.
+
+    References
+    ----------
+    .. [1] A. Liutkus and R. Badeau, "Generalized Wiener filtering with fractional power
+       spectrograms", ICASSP 2015.
+    """
+    # the louder one is 1, so no power is too small or too large for float32
+    louder = np.maximum(ours, others)
+    louder = np.where(louder > 0, louder, 1)
+    mine, theirs = (ours / louder) ** power, (others / louder) ** power
+    return np.asarray(mine / np.where(mine + theirs > 0, mine + theirs, 1), np.float32)
+
+
+def binary_mask(ours: Magnitudes, others: Magnitudes) -> Mask:
+    """Return 1 where a source is louder than the rest, else 0 [1]_.
+
+    Parameters
+    ----------
+    ours, others : float32 array, (..., bins, frames)
+        Magnitudes, >= 0, of the source and of all the rest.
+
+    Returns
+    -------
+    float32 array, (..., bins, frames)
+
+    References
+    ----------
+    .. [1] D. Wang, "On ideal binary mask as the computational goal of auditory scene analysis",
+       in Speech Separation by Humans and Machines, 2005.
+    """
+    return (ours > others).astype(np.float32)
+
+
+def centre_mask(left: Spectra, right: Spectra) -> Mask:
+    """Return how far each frequency of a stereo sound lies in the centre.
+
+    It is the similarity of Avendano [1]_, with the real part of the cross spectrum in place of its
+    magnitude: what is as loud in both channels, but not in phase, is no centre.
+
+    Parameters
+    ----------
+    left, right : complex64 array, (..., bins, frames)
+
+    Returns
+    -------
+    float32 array, (..., bins, frames)
+        In [0, 1]: 1 where both channels are equal; 0 where they are a quarter of a period or more
+        apart, or one or both are silent.
+
+    References
+    ----------
+    .. [1] C. Avendano, "Frequency-domain source identification and manipulation in stereo mixes
+       for enhancement, suppression and re-panning applications", WASPAA 2003.
+    """
+    energy = np.abs(left) ** 2 + np.abs(right) ** 2
+    alike = 2 * (left * right.conj()).real / np.where(energy > 0, energy, 1)
+    return np.clip(alike, 0, 1).astype(np.float32)
+
+
+def cancel_centre(audio: Audio) -> Audio:
+    """Estimate the vocals of a stereo mixture as what karaoke machines take away.
+
+    Their trick is to play the difference of the channels, so that all that is mixed to the centre
+    is gone: the accompaniment is the side signal, ``(L - R) / 2`` in the left channel and its
+    opposite in the right one. What is left of the mixture is the mid signal, ``(L + R) / 2``, in
+    both channels: vocals, and whatever else is in the centre.
+
+    Parameters
+    ----------
+    audio : float32 array, (..., samples, 2)
+
+    Returns
+    -------
+    float32 array, (..., samples, 2)
+        The estimate of the vocals; that of the accompaniment is ``audio`` minus it.
+    """
+    mid = audio.mean(axis=-1, keepdims=True, dtype=np.float32)
+    return np.repeat(mid, 2, axis=-1)
+
+
+def harmonic_mask(
+    f0: NDArray[np.floating],
+    voiced: NDArray[np.bool_],
+    sample_rate: int,
+    window: int,
+    width_hz: float = 20.0,
+) -> Mask:
+    """Return a comb that lets the harmonics of a voice through.
+
+    Its teeth are raised cosines: 1 at a multiple of the fundamental frequency, 1/2 at half of
+    ``width_hz`` from it, 0 from ``width_hz`` on.
+
+    Parameters
+    ----------
+    f0 : float array, (..., frames)
+        Fundamental frequencies in Hz, as of `track_f0`; nan where there is none.
+    voiced : bool array, (..., frames)
+    sample_rate : int, > 0
+        In Hz.
+    window : int, >= 2
+        Samples in a frame of the transform that is masked, even.
+    width_hz : float, > 0
+        Half of a tooth's foot, in Hz; at least one bin, ``sample_rate / window``, is taken, or a
+        harmonic between two bins would be lost. The default was the best of 20, 30 and 40 Hz
+        for sung voices.
+
+    Returns
+    -------
+    float32 array, (..., bins, frames)
+        In [0, 1]; 0 in frames without a voice.
+    """
+    hertz = librosa.fft_frequencies(sr=sample_rate, n_fft=window).astype(np.float32)[:, np.newaxis]
+    heard = voiced & (f0 > 0)  # nan is not
+    base = np.where(heard, f0, 1).astype(np.float32)[..., np.newaxis, :]
+    highest = np.maximum(np.floor(sample_rate / 2 / base), 1)  # harmonic below half the rate
+    distance = np.abs(hertz - base * np.clip(np.round(hertz / base), 1, highest))
+    width = max(width_hz, sample_rate / window)
+    teeth = 0.5 + 0.5 * np.cos(np.pi * np.minimum(distance / width, 1))
+    return np.asarray(teeth * heard[..., np.newaxis, :], np.float32)
+
+
+def track_f0(
+    audio: NDArray[np.float32],
+    sample_rate: int,
+    window: int,
+    hop: int,
+    *,
+    lowest: float = LOWEST,
+    highest: float = HIGHEST,
+    resolution: float = 0.2,
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Track the fundamental frequency of one voice by pYIN [1]_.
+
+    Frames lie where those of ``Stft(window, hop).analyse(audio)`` do, and are as many. Whatever the
+    window, pYIN looks at three periods of the lowest frequency about the middle of each, and then
+    searches the best path through the whole sound.
+
+    Parameters
+    ----------
+    audio : float32 array, (samples,)
+        Mono. Nothing but the voice should be loud in it: of a mixture, other tones are tracked.
+    sample_rate : int, >= 2 * highest
+        In Hz.
+    window, hop : int
+        Samples in a frame and from frame to frame.
+    lowest, highest : float, > 0
+        Range of the search, in Hz.
+    resolution : float, in (0, 1)
+        Step of the search, in semitones. The time it takes grows with its inverse squared.
+
+    Returns
+    -------
+    f0 : float64 array, (frames,)
+        In Hz; nan where nothing is voiced.
+    voiced : bool array, (frames,)
+        No frames where the sound is shorter than the window.
+
+    References
+    ----------
+    .. [1] M. Mauch and S. Dixon, "pYIN: a fundamental frequency estimator using probabilistic
+       threshold distributions", ICASSP 2014.
+    """
+    if len(audio) < window:
+        return np.zeros(0), np.zeros(0, bool)
+    length = window + 2 * round((PERIODS * sample_rate / lowest - window) / 2)
+    spare = (length - window) // 2  # on each side, so that frames keep their middle and number
+    about = np.pad(audio, spare) if spare > 0 else audio[-spare : len(audio) + spare]
+    f0, voiced, _ = librosa.pyin(
+        about, sr=sample_rate, fmin=lowest, fmax=highest, frame_length=length, hop_length=hop,
+        resolution=resolution, center=False,
+    )  # fmt: skip
+    return f0, voiced
