@@ -105,5 +105,6 @@ if __name__ == "__main__":  # the processes that score import this file
     if args.picture:
         audio, rate = read_audio(args.picture[0])
         stems = {name: s.separate(audio, rate)["vocals"] for name, s in separators.items()}
-        draw_masks(audio, stems, rate, round(PICTURE_START * rate), Path(args.picture[1]))
+        start = min(round(PICTURE_START * rate), max(0, len(audio) - round(SECONDS * rate)))
+        draw_masks(audio, stems, rate, start, Path(args.picture[1]))
         print(f"drawn: {args.picture[1]}")

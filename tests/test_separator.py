@@ -6,6 +6,7 @@ import re
 from itertools import pairwise
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import soundfile
@@ -39,7 +40,16 @@ def random_audio(samples: int, channels: int = 2, seed: int = 0) -> Audio:
     return rng.uniform(-0.5, 0.5, (samples, channels)).astype(np.float32)
 
 
-@settings(max_examples=40)
+@pytest.fixture(scope="module")
+def network(tiny_file: Path) -> keras.Model:
+    """The network of the separator, as Keras runs it."""
+    network = load_model(tiny_file)
+    # what a compiled function per odd shape would cost here is spared by running it plainly
+    network.run_eagerly = True
+    return network
+
+
+@settings(max_examples=30)
 @given(
     engine=st.sampled_from(["openvino", "keras"]),
     samples=st.integers(1, 3_000),
@@ -48,12 +58,15 @@ def random_audio(samples: int, channels: int = 2, seed: int = 0) -> Audio:
     seed=st.integers(0, 1_000),
 )
 def test_chunked_equals_whole(
-    tiny_file: Path, engine: str, samples: int, chunk_frames: int, batch_size: int, seed: int
+    tiny_file: Path,
+    network: keras.Model,
+    engine: str,
+    samples: int,
+    chunk_frames: int,
+    batch_size: int,
+    seed: int,
 ) -> None:
     mixture = random_audio(samples, seed=seed)
-    network = load_model(tiny_file)
-    # what a compiled function per odd shape would cost here is spared by running it plainly
-    network.run_eagerly = True
     separator = Separator(tiny_file, engine, "float32", chunk_seconds=4 * chunk_frames / 44_100)
     separator._systems[0].engine.batch_size = batch_size
     if engine == "keras":

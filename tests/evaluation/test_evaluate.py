@@ -25,7 +25,7 @@ from wavesep import Separator
 from wavesep.cli import main
 from wavesep.dsp.demo import demo_song
 from wavesep.evaluation import binary_mask, ratio_mask, sdr, si_sdr
-from wavesep.evaluation.scoring import sung_windows
+from wavesep.evaluation.scoring import bss_sdr, score, sung_windows
 
 RATE = 44_100
 
@@ -194,6 +194,14 @@ def test_the_page_shows_every_song(songs: Path, tiny_file: Path, tmp_path: Path)
     for image in page.images:
         assert (out / unquote(image)).read_bytes().startswith(b"\x89PNG")
     assert "два & <2>?" in page.text
+
+
+def test_silent_and_perfect_estimates_have_a_gnsdr() -> None:
+    voice = np.random.default_rng(0).normal(size=(8_000, 2)).astype(np.float32)
+    mixture = voice[::-1] + voice
+    for estimate, gain in ((voice, 100), (np.zeros_like(voice), -100)):
+        scored = score(voice, estimate, mixture)
+        assert scored["nsdr"] == pytest.approx(gain - bss_sdr(voice, mixture), abs=0.1)
 
 
 def test_bad_songs_are_told_and_the_others_scored(

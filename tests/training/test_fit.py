@@ -124,6 +124,7 @@ def train(clips: Path, run: Path, **environment: str) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_run_killed_at_any_moment_goes_on(clips: Path, tmp_path: Path) -> None:
     whole = train(clips, tmp_path / "whole")
     assert "done" in whole.communicate(timeout=120)[0]

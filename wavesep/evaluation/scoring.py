@@ -78,11 +78,14 @@ def score(reference: Audio, estimate: Audio, mixture: Audio) -> Row:
 
 
 def bss_sdr(reference: Audio, estimate: Audio) -> float:
-    """Return BSS Eval v3's SDR, which allows a filter of 512 taps; the mean of the channels."""
+    """Return BSS Eval v3's SDR, which allows a filter of 512 taps; the mean of the channels.
+
+    From -100 dB, for silence, to 100 dB: the library stumbles over infinity.
+    """
     scores = [
-        float(
-            fast_bss_eval.sdr(ours[np.newaxis].astype(float), theirs[np.newaxis].astype(float))[0]
-        )
+        fast_bss_eval.sdr(
+            ours[np.newaxis].astype(float), theirs[np.newaxis].astype(float), clamp_db=100
+        )[0]
         for ours, theirs in zip(reference.T, estimate.T, strict=True)
         if ours.any()
     ]

@@ -68,9 +68,9 @@ RECIPES = {
         by_masks,
     ),
     "vocal_activity": Recipe(
-        # the article's SGD (0.001, momentum 0.9, Nesterov) still calls all of it sung after 500
-        # steps of 16 windows at ten times its rate
-        "binary_crossentropy", keras.optimizers.Adam, 1e-3,
+        "binary_crossentropy",
+        lambda rate: keras.optimizers.SGD(rate, momentum=0.9, nesterov=True),
+        1e-3,
         lambda mixes, network: mixes,
         lambda network: network.predict_on_batch,
     ),

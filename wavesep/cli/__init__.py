@@ -1,0 +1,59 @@
+"""The command line: parse, call, print, exit code. A module for each command."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.logging import RichHandler
+
+from .. import __version__
+from ..errors import WavesepError
+from .bench import add_bench
+from .evaluate import add_evaluate
+from .info import add_info
+from .separate import add_separate
+
+log = logging.getLogger("wavesep")
+
+INTERRUPTED = 130  # the shell's own code for Ctrl-C
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    args = parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
+    with os.fdopen(os.dup(2), "w") as stderr:  # is heard while fd 2 is hushed
+        console = Console(file=stderr)
+        handler = RichHandler(console=console, show_time=False, show_path=False)
+        log.addHandler(handler)
+        try:
+            code: int = args.run(args, console)
+        except WavesepError as error:
+            print(f"wavesep: {error}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print(
+                "wavesep: interrupted; what is done is kept, the rest left nothing", file=sys.stderr
+            )
+            return INTERRUPTED
+        finally:
+            log.removeHandler(handler)
+    return code
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    top = argparse.ArgumentParser(prog="wavesep", description="Isolate the vocals of songs.")
+    top.add_argument("--version", action="version", version=f"wavesep {__version__}")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    add_separate(commands)
+    add_evaluate(commands)
+    add_info(commands)
+    add_bench(commands)
+    return top

@@ -1,0 +1,48 @@
+"""What the commands write to: bars, tables, a terminal without TensorFlow's own notes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+WIDTH = 120  # columns, of a table that goes to a file
+
+
+def standard_output() -> Console:
+    """Return what tables are printed on."""
+    output = Console(highlight=False)
+    if not output.is_terminal:
+        output.width = WIDTH
+    return output
+
+
+def song_bar(console: Console) -> Progress:
+    """Return bars of what is done, that go away when all is."""
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"),
+        TimeRemainingColumn(), console=console, transient=True,
+    )  # fmt: skip
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Hold back what TensorFlow, should it load, writes from C++: no setting of its own does.
+
+    Someone who sets TF_CPP_MIN_LOG_LEVEL wants to hear it.
+    """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        yield
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    stderr = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)

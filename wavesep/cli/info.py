@@ -1,0 +1,78 @@
+"""``wavesep info``."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ..bench.report import table
+from ..models.files import read_model_file, ready_models
+from ..models.registry import list_models
+from .console import standard_output
+
+INFO = """Say what a model is: its sources, sample rate, context, size, licence and data card."""
+
+
+def add_info(commands: Any) -> None:
+    """Add ``wavesep info``."""
+    command = commands.add_parser("info", help="say what a model is", description=INFO)
+    command.set_defaults(run=info)
+    command.add_argument("model", metavar="MODEL", nargs="?", default="vocals",
+                         help=f"a file, or one of {', '.join(ready_models())}")  # fmt: skip
+    command.add_argument("--all", action="store_true", help="list all systems by name")
+
+
+def info(args: argparse.Namespace, console: Console) -> int:
+    """Print what a model is."""
+    del console  # the answer goes to standard output
+    if args.all:
+        print_models()
+        return 0
+    file = read_model_file(args.model)
+    left, right = file.context
+    channels = str(file.architecture["channels"])
+
+    def span(samples: int) -> str:
+        return f"{samples:,} samples, {1000 * samples / file.sample_rate:,.1f} ms"
+
+    drawn = Table(show_header=False, box=None, pad_edge=False)
+    drawn.add_column(style="bold", no_wrap=True)
+    drawn.add_column()
+    rows = {
+        "model": args.model,
+        "kind": file.kind,
+        "sources": ", ".join(file.sources),
+        "sample rate": f"{file.sample_rate:,} Hz",
+        "channels": "1: a song's are separated one by one" if channels == "1" else channels,
+        "parameters": f"{file.parameters:,}",
+        "left context": span(left),
+        "right context": span(right),
+        "receptive field": span(left + file.frame_size + right),
+        "architecture": ", ".join(f"{k} {v}" for k, v in file.architecture.items()),
+        "licence": file.licence,
+    }
+    for name, value in (rows | file.card).items():
+        drawn.add_row(name, value if isinstance(value, str) else plain(value))
+    Console(highlight=False).print(drawn)
+    return 0
+
+
+def print_models() -> None:
+    """Print all systems by name."""
+    output = standard_output()
+    rows = [
+        {"model": name} | asdict(model) | {"ships": "yes" if model.ships else "no"}
+        for name, model in list_models().items()
+    ]
+    output.print(table(rows))
+
+
+def plain(value: Any) -> str:
+    """Return an entry of a data card as lines of text."""
+    if isinstance(value, dict):
+        return "\n".join(f"{name}: {plain(entry)}" for name, entry in value.items())
+    return "\n".join(map(plain, value)) if isinstance(value, list) else str(value)
