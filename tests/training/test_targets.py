@@ -180,7 +180,7 @@ def test_vocal_activity_is_learnt(folder: Path, tmp_path: Path) -> None:
     keras.utils.set_random_seed(1)
     progress = fit(
         FrameCnn(**config), examples, validation, run=tmp_path / "run", epochs=4,
-        learning_rate=0.2, sources=("activity",),
+        learning_rate=2e-2, sources=("activity",),
     )  # fmt: skip
 
     assert max(progress.scores) > 0.9

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from numpy.typing import NDArray
 
 from ..dsp.stft import Stft
 from ..errors import AudioError
+from . import augment
 from .clips import Clips, pairs
+from .mixes import Augmentation, draw_speed
 
 LABEL_SECONDS = 0.02  # that a label stands for
 
@@ -76,8 +79,8 @@ class ActivityExamples(keras.utils.PyDataset):
         Windows in a batch.
     batches : int
         Batches in an epoch.
-    gain_db : float
-        Vocals and accompaniment each get a gain between minus and plus this, in dB.
+    augmentation : Augmentation, optional
+        Of it: speed, gain and equaliser. A clip's own two stems are played alike.
     seed : int
         Same seed, same batches.
 
@@ -102,7 +105,7 @@ class ActivityExamples(keras.utils.PyDataset):
         sample_rate: int = 22_050,
         batch_size: int = 64,
         batches: int = 100,
-        gain_db: float = 6.0,
+        augmentation: Augmentation | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__(workers=1)
@@ -119,7 +122,7 @@ class ActivityExamples(keras.utils.PyDataset):
         self.sample_rate = sample_rate
         self.batch_size = batch_size
         self.batches = batches
-        self.gain_db = gain_db
+        self.augmentation = augmentation or Augmentation()
         self.seed = seed
         self.epoch = 0
 
@@ -139,22 +142,31 @@ class ActivityExamples(keras.utils.PyDataset):
         rng = np.random.default_rng((self.seed, epoch, index, k))
         i, j = self.pairs[rng.integers(len(self.pairs))]
         middle = rng.uniform(0, self.vocals.seconds[i])
-        start = middle - self.samples / self.sample_rate / 2
-        vocals = self._read(self.vocals, i, start, rng)
+        speed = draw_speed(self.augmentation, rng)
+        vocals = self._read(self.vocals, i, middle, speed, rng)
+        place = middle
         if rng.random() < 0.5:
             j = self.accompaniment.draw(rng)
-            start = rng.uniform(0, self.accompaniment.seconds[j])
-        mixture = vocals + self._read(self.accompaniment, j, start, rng)
-        return mixture, label_at(self.labels[Path(self.vocals.names[i]).name], middle)
+            place = rng.uniform(0, self.accompaniment.seconds[j])
+            speed = draw_speed(self.augmentation, rng)
+        accompaniment = self._read(self.accompaniment, j, place, speed, rng)
+        sung = label_at(self.labels[Path(self.vocals.names[i]).name], middle)
+        return vocals + accompaniment, sung
 
     def _read(
-        self, clips: Clips, index: int, start: float, rng: np.random.Generator
+        self, clips: Clips, index: int, middle: float, speed: float, rng: np.random.Generator
     ) -> NDArray[np.float32]:
-        """Read a snippet at a random gain."""
-        gain = np.float32(10 ** (rng.uniform(-self.gain_db, self.gain_db) / 20))
-        return clips.read(index, start, self.samples, self.sample_rate, 1)[:, 0] * gain
+        """Read what is around a moment, and change it."""
+        a = self.augmentation
+        start = middle - self.samples / self.sample_rate / 2 * speed
+        audio = clips.read(index, start, self.samples, self.sample_rate, 1, speed)
+        audio = augment.gain(audio, rng, -a.gain_db, a.gain_db)
+        if rng.random() < a.equalise:
+            audio = augment.equalise(audio, rng, a.equalise_db, self.sample_rate)
+        return audio[:, 0]
 
     def settings(self) -> dict[str, Any]:
         """Return what decides the batches, for a checkpoint."""
-        names = ("samples", "sample_rate", "batch_size", "batches", "gain_db", "seed")
-        return {name: getattr(self, name) for name in names}
+        names = ("samples", "sample_rate", "batch_size", "batches", "seed")
+        settings = {name: getattr(self, name) for name in names}
+        return settings | {"augmentation": asdict(self.augmentation)}

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from openvino import Dimension, opset13
 
 from ..models.files import Arrays, ModelFile
-from ..models.spectrogram import CNN_SLOPE, LOGARITHM, LOUDNESS, POOL, UNET_SLOPE
+from ..models.spectrogram import CNN_SLOPE, LOUDNESS, POOL, UNET_SLOPE
 from .openvino_graph import LONGEST, MOST, Node, cut, reshape, scale_and_shift, transpose
 
 # What Keras's "same" padding comes to for strides of 2, taps of 5 and even sizes, down and up
@@ -74,9 +74,9 @@ def unet_graph(config: dict[str, Any], arrays: Arrays) -> openvino.Model:
 
 
 def compress(magnitudes: Node, window: int) -> Node:
-    """Map magnitudes to about 0 to 1; see `wavesep.models.frame_cnn.compress`."""
+    """See `wavesep.models.frame_cnn.compress`."""
     x = opset13.multiply(magnitudes, constant(LOUDNESS / window))
-    return opset13.multiply(opset13.log(opset13.add(x, constant(1))), constant(1 / LOGARITHM))
+    return opset13.log(opset13.add(x, constant(1)))
 
 
 def normalised(arrays: Arrays, name: str, outputs: int) -> tuple[NDArray[Any], NDArray[Any]]:

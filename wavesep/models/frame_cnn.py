@@ -9,7 +9,6 @@ from keras import layers, ops
 
 from .spectrogram import (
     CNN_SLOPE,
-    LOGARITHM,
     LOUDNESS,
     MASK_CNN,
     POOL,
@@ -22,8 +21,8 @@ CONV_DROPOUT, DENSE_DROPOUT = 0.25, 0.5
 
 
 def compress(magnitudes: Any, window: int) -> Any:
-    """Map magnitudes of a spectrum to about 0 to 1: a full-scale sine to 1, -60 dB to 0.1."""
-    return ops.log1p(magnitudes * (LOUDNESS / window)) * (1 / LOGARITHM)
+    """Map the magnitudes of a full-scale sine to 6.9, and those of one of -60 dB to 0.7."""
+    return ops.log1p(magnitudes * (LOUDNESS / window))
 
 
 @keras.saving.register_keras_serializable(package="wavesep")

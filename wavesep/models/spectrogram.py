@@ -32,8 +32,7 @@ WIENER = Stft(4096, 1024)  # in which any system's estimates can weigh the mixtu
 POOL = 3  # of `FrameCnn`, in bins and in frames, twice
 KERNEL = 5  # of `UNet`, in bins and in frames
 CNN_SLOPE, UNET_SLOPE = 0.3, 0.2  # of LeakyReLU: the first was Keras's own at the time
-# Of the logarithm that both networks start with: log(1 + LOUDNESS / window * magnitude) / LOGARITHM
-LOUDNESS, LOGARITHM = 4_000, 6.9
+LOUDNESS = 4_000  # of the logarithm that both start with: log(1 + LOUDNESS / window * magnitude)
 ANSWERS = ("mask", "activity")
 
 
