@@ -130,19 +130,19 @@ def test_train(songs: Path, tmp_path: Path) -> None:
     card = ["--card", EXAMPLES / "cards" / "vocals.json"]
     first = tmp_path / "runs" / "first" / "best.safetensors"
 
-    run(script, *arguments, "--preset", "folded_small", cwd=tmp_path)
-    second = ["--start", first, "--freeze", "encoder", "--precision", "bfloat16"]
+    run(script, *arguments, "--preset", "mask_cnn", cwd=tmp_path)  # the quickest to build
+    second = ["--start", first, "--freeze", "conv0", "--precision", "bfloat16"]
     run(script, *arguments, *second, "--run", "runs/second", *card, cwd=tmp_path)
 
     before, after = (
         read_model_file(first.parents[1] / n / first.name) for n in ("first", "second")
     )
-    assert before.architecture == after.architecture == PRESETS["folded_small"] | {"head": [64]}
+    assert before.kind == after.kind == "frame_cnn"
     assert before.licence == "not stated" != after.licence
     assert (first.parent / "logs").is_dir()
     changed = {n for n, array in before.arrays.items() if (array != after.arrays[n]).any()}
     assert changed
-    assert not any(name.startswith("encoder/") for name in changed)
+    assert not any(name.startswith("conv0/") for name in changed)
     for file in (before, after):
         assert all(np.isfinite(array).all() for array in file.arrays.values())
 

@@ -22,7 +22,7 @@ from wavesep.models.spectrogram import (
 )
 from wavesep.models.unet import UNet
 
-TOLERANCE = 1e-5
+TOLERANCE = 3e-5
 SMALL_UNET = JANSSON | {"window": 128, "hop": 64, "depth": 3}
 
 
