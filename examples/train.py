@@ -37,7 +37,7 @@ from wavesep.training.activity import ActivityValidation
 
 SECONDS = 5  # that a WaveNet's loss sees of each mixture; the context comes on top
 BATCHES = 100  # in an epoch, after which the run is measured and saved
-PATIENCE = 10  # epochs without a better one before it stops early
+PATIENCE = 20  # epochs without a better one before it stops early; the last ones, slow, help most
 
 parser = argparse.ArgumentParser(
     description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

@@ -24,7 +24,8 @@ import soundfile
 from wavesep import Separator
 from wavesep.cli import main
 from wavesep.dsp.demo import demo_song
-from wavesep.evaluation import binary_mask, ratio_mask, sdr, si_sdr
+from wavesep.evaluation import binary_mask, ratio_mask, sdr, si_sdr, summarise
+from wavesep.evaluation.run import TrackScores
 from wavesep.evaluation.scoring import bss_sdr, score, sung_windows
 
 RATE = 44_100
@@ -196,12 +197,20 @@ def test_the_page_shows_every_song(songs: Path, tiny_file: Path, tmp_path: Path)
     assert "два & <2>?" in page.text
 
 
-def test_silent_and_perfect_estimates_have_a_gnsdr() -> None:
+def test_silent_and_perfect_estimates() -> None:
     voice = np.random.default_rng(0).normal(size=(8_000, 2)).astype(np.float32)
     mixture = voice[::-1] + voice
-    for estimate, gain in ((voice, 100), (np.zeros_like(voice), -100)):
-        scored = score(voice, estimate, mixture)
-        assert scored["nsdr"] == pytest.approx(gain - bss_sdr(voice, mixture), abs=0.1)
+    perfect, silent = (score(voice, estimate, mixture) for estimate in (voice, 0 * voice))
+    assert perfect["nsdr"] == pytest.approx(100 - bss_sdr(voice, mixture), abs=0.1)
+    assert np.isnan([silent["nsdr"], silent["si_sdr"]]).all()
+    assert silent["sdr"] == pytest.approx(0)
+
+    rows = [perfect | {"si_sdr": 9.0}, silent]
+    scores = TrackScores("song", "", {}, [0.0, 1.0], [1.0, 3.0], {"a": rows, "b": [silent] * 2})
+    summary = summarise([scores])
+    assert summary["a"]["si_sdr"] == 9
+    assert summary["a"]["gnsdr"] == perfect["nsdr"]
+    assert np.isnan(summary["b"]["si_sdr"])
 
 
 def test_bad_songs_are_told_and_the_others_scored(

@@ -31,7 +31,8 @@ def summarise(scores: Sequence[TrackScores]) -> dict[str, Summary]:
     Returns
     -------
     dict of str to dict
-        Means of SI-SDR, its gain and SDR; GNSDR, the mean of NSDR by length.
+        Means of SI-SDR, its gain and SDR; GNSDR, the mean of NSDR by length. Where an estimate is
+        silent, only its SDR counts.
     """
     return {system: summarise_system(scores, system) for system in scores[0].systems}
 
@@ -41,17 +42,26 @@ def summarise_system(scores: Sequence[TrackScores], system: str) -> Summary:
     rows = [row for track in scores for row in track.systems[system]]
     seconds = [length for track in scores for length in track.seconds]
     names = ("si_sdr", "si_sdr_gain", "sdr")
-    summary = {name: float(np.mean([row[name] for row in rows])) for name in names}
-    summary["gnsdr"] = float(np.average([row["nsdr"] for row in rows], weights=seconds))
+    summary = {name: mean([row[name] for row in rows]) for name in names}
+    summary["gnsdr"] = mean([row["nsdr"] for row in rows], seconds)
     return summary
+
+
+def mean(values: Sequence[float], weights: Sequence[float] | None = None) -> float:
+    """Return the mean of what is a number, for a silent estimate has no score; nan if none is."""
+    known = ~np.isnan(values)
+    weight = np.ones(len(values)) if weights is None else np.asarray(weights)
+    if not known.any():
+        return float("nan")
+    return float(np.average(np.asarray(values)[known], weights=weight[known]))
 
 
 def track_means(scores: TrackScores) -> dict[str, tuple[float, float]]:
     """Return the SI-SDR and its gain of each system on one song, means over its windows."""
     return {
         system: (
-            float(np.mean([row["si_sdr"] for row in rows])),
-            float(np.mean([row["si_sdr_gain"] for row in rows])),
+            mean([row["si_sdr"] for row in rows]),
+            mean([row["si_sdr_gain"] for row in rows]),
         )
         for system, rows in scores.systems.items()
     }

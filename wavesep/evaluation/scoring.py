@@ -80,8 +80,10 @@ def score(reference: Audio, estimate: Audio, mixture: Audio) -> Row:
 def bss_sdr(reference: Audio, estimate: Audio) -> float:
     """Return BSS Eval v3's SDR, which allows a filter of 512 taps; the mean of the channels.
 
-    From -100 dB, for silence, to 100 dB: the library stumbles over infinity.
+    From -100 to 100 dB, for the library stumbles over infinity; nan for a silent estimate.
     """
+    if not estimate.any():
+        return float("nan")
     scores = [
         fast_bss_eval.sdr(
             ours[np.newaxis].astype(float), theirs[np.newaxis].astype(float), clamp_db=100
