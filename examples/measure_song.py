@@ -81,7 +81,7 @@ if args.picture:
         magnitude = np.abs(librosa.stft(audio.mean(axis=1), n_fft=2048, hop_length=1024))
         power = librosa.amplitude_to_db(magnitude, ref=1.0)
         specshow(
-            power, sr=sample_rate, hop_length=1024, x_axis="time", y_axis="mel", ax=axis,
+            power, sr=sample_rate, hop_length=1024, x_axis="time", y_axis="log", ax=axis,
             vmin=-50, vmax=30,
         )  # fmt: skip
         axis.set(ylabel=f"{name}, Hz", xlabel="")

@@ -88,7 +88,7 @@ def draw_panels(
     axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     for axis, (name, panel) in zip(axes, panels.items(), strict=True):
         specshow(
-            panel, sr=sample_rate, hop_length=HOP, x_axis="time", y_axis="mel", ax=axis, **scale
+            panel, sr=sample_rate, hop_length=HOP, x_axis="time", y_axis="log", ax=axis, **scale
         )
         axis.set(xlabel="", ylabel="Hz")
         axis.set_title(name, loc="left", fontsize=9)
