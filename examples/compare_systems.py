@@ -63,6 +63,11 @@ def row(system: str, separator: wavesep.Separator) -> list[str]:
     return [f"{parameters:,}", f"{around:.2f} s", f"{latency:.2f} s"]
 
 
+def decibels(value: float) -> str:
+    """Return a gain as text; what rounds to nothing has no sign."""
+    return f"{round(value, 2) + 0.0:.2f} dB"
+
+
 def print_table(rows: list[list[str]]) -> None:
     """Print rows as a table of reStructuredText."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
@@ -98,7 +103,7 @@ if __name__ == "__main__":  # the processes that score import this file
         if system in separators:
             parameters, around, latency = row(system, separators[system])
             fast = f"{speed[system]:.3g} x"
-        scored = [f"{gain:.2f} dB", f"{on_songs[system]:.2f} dB" if on_songs else "-"]
+        scored = [decibels(gain), decibels(on_songs[system]) if on_songs else "-"]
         rows.append([system, parameters, *scored, fast, around, latency])
     print_table(rows)
 
