@@ -18,6 +18,7 @@ from wavesep.audio import Audio
 from wavesep.audio.read import read_audio
 from wavesep.data.tracks import find_tracks
 from wavesep.evaluation import Settings, evaluate, summarise
+from wavesep.evaluation.pictures import SECONDS as DRAWN
 from wavesep.evaluation.pictures import draw_masks
 from wavesep.models.files import read_models
 
@@ -110,6 +111,6 @@ if __name__ == "__main__":  # the processes that score import this file
     if args.picture:
         audio, rate = read_audio(args.picture[0])
         stems = {name: s.separate(audio, rate)["vocals"] for name, s in separators.items()}
-        start = min(round(PICTURE_START * rate), max(0, len(audio) - round(SECONDS * rate)))
+        start = min(round(PICTURE_START * rate), max(0, len(audio) - round(DRAWN * rate)))
         draw_masks(audio, stems, rate, start, Path(args.picture[1]))
         print(f"drawn: {args.picture[1]}")

@@ -111,8 +111,13 @@ def test_to_separate_loads_neither_tensorflow_nor_keras(song: Path, tmp_path: Pa
     ],
 )
 def test_a_wrong_option_is_one_line(
-    arguments: list[str], message: str, capfd: pytest.CaptureFixture[str]
+    arguments: list[str],
+    message: str,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # set for all tests; where it is, what TensorFlow writes while it loads is not held back
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
     assert main(arguments) == 1
 
     errors = capfd.readouterr().err.splitlines()

@@ -16,6 +16,7 @@ import soundfile
 from wavesep import PRESETS, Separator, list_models
 from wavesep.dsp.demo import demo_song
 from wavesep.models.files import read_model_file
+from wavesep.models.filterbank import band_filters
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -115,8 +116,8 @@ def test_measure_song(songs: Path, tiny_file: Path, tmp_path: Path) -> None:
     assert (tmp_path / "song.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_train(songs: Path, tmp_path: Path) -> None:
-    # the same script, shorter
+def shorter_train(folder: Path) -> Path:
+    """Write the training script again, with two short batches an epoch."""
     source = (EXAMPLES / "train.py").read_text(encoding="utf-8")
     for long, short in (
         ("SECONDS = 5", "SECONDS = 0.25"),
@@ -124,8 +125,13 @@ def test_train(songs: Path, tmp_path: Path) -> None:
     ):
         assert long in source
         source = source.replace(long, short)
-    script = tmp_path / "train_shortly.py"
+    script = folder / "train_shortly.py"
     script.write_text(source, encoding="utf-8")
+    return script
+
+
+def test_train(songs: Path, tmp_path: Path) -> None:
+    script = shorter_train(tmp_path)
     arguments = [songs / "vocals", songs / "accompaniment", "--epochs", 1, "--batch-size", 2]
     card = ["--card", EXAMPLES / "cards" / "vocals.json"]
     first = tmp_path / "runs" / "first" / "best.safetensors"
@@ -143,6 +149,33 @@ def test_train(songs: Path, tmp_path: Path) -> None:
     changed = {n for n, array in before.arrays.items() if (array != after.arrays[n]).any()}
     assert changed
     assert not any(name.startswith("conv0/") for name in changed)
+    for file in (before, after):
+        assert all(np.isfinite(array).all() for array in file.arrays.values())
+
+
+@pytest.mark.slow
+def test_train_filterbank(songs: Path, tmp_path: Path) -> None:
+    script = shorter_train(tmp_path)
+    arguments = [songs / "vocals", songs / "accompaniment", "--epochs", 1, "--batch-size", 2]
+    filters = ["analysis_bands", "analysis_sub_bands", "synthesis_sub_bands", "synthesis_bands"]
+    card = ["--card", EXAMPLES / "cards" / "vocals.json"]
+    first = tmp_path / "runs" / "first" / "best.safetensors"
+
+    run(script, *arguments, "--preset", "filterbank", "--freeze", *filters, cwd=tmp_path)
+    second = ["--start", first, "--precision", "bfloat16", "--run", "runs/second", *card]
+    run(script, *arguments, *second, cwd=tmp_path)
+
+    before, after = (
+        read_model_file(first.parents[1] / n / first.name) for n in ("first", "second")
+    )
+    assert before.architecture == after.architecture == PRESETS["filterbank"] | {"head": []}
+    assert before.licence == "not stated" != after.licence
+    assert (first.parent / "logs").is_dir()
+    # the first run left the filters as they begin, the second trained them
+    begin = band_filters(256)[0][:, None]
+    np.testing.assert_allclose(before.arrays["analysis_bands/kernel"], begin, atol=1e-4)
+    change = after.arrays["analysis_bands/kernel"] - before.arrays["analysis_bands/kernel"]
+    assert np.abs(change).max() > 1e-4
     for file in (before, after):
         assert all(np.isfinite(array).all() for array in file.arrays.values())
 

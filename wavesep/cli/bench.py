@@ -12,7 +12,7 @@ from ..bench import SECTIONS, machine, measure
 from ..bench.report import table, write_json
 from ..errors import OptionError
 from ..models.files import read_models
-from .console import hushed, standard_output
+from .console import add_command, hushed, standard_output
 
 BENCH = """Measure how fast wavesep is on this machine, beside the machine's own limits and beside
 other separators at their real sizes (pip install "wavesep[bench]" brings them). Sections:
@@ -27,13 +27,9 @@ differ: compare those of one run.
 def add_bench(commands: Any) -> None:
     """Add ``wavesep bench``."""
     sections = "\n".join(f"  {name:10} {title}" for name, title in SECTIONS.items())
-    command = commands.add_parser(
-        "bench",
-        help="measure how fast it is here",
-        description=BENCH.format(sections=sections),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    command = add_command(
+        commands, bench, "measure how fast it is here", BENCH.format(sections=sections)
     )
-    command.set_defaults(run=bench)
     add = command.add_argument
     add("sections", nargs="*", metavar="SECTION", help="default: all")
     add("--json", type=Path, metavar="FILE", help="write the figures as JSON, too")

@@ -1,15 +1,31 @@
-"""What the commands write to: bars, tables, a terminal without TensorFlow's own notes."""
+"""What the commands have in common: how they are added, and what they write to."""
 
 from __future__ import annotations
 
+import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 WIDTH = 120  # columns, of a table that goes to a file
+
+
+def add_command(
+    commands: Any, run: Callable[[argparse.Namespace, Console], int], about: str, description: str
+) -> argparse.ArgumentParser:
+    """Add the command that a function of the same name runs, and return its parser."""
+    command: argparse.ArgumentParser = commands.add_parser(
+        run.__name__,
+        help=about,
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.set_defaults(run=run)
+    return command
 
 
 def standard_output() -> Console:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from ..bench.report import table
 from ..errors import OptionError
-from .console import song_bar, standard_output
+from .console import add_command, song_bar, standard_output
 
 EVALUATE = """Score a model on songs whose stems are known, beside the mixture itself, which is what
 one has without a model, and the ideal masks, which a system that weighs frequencies could reach.
@@ -29,13 +29,9 @@ goes on where it was stopped. OUT/report.html shows them all.
 
 def add_evaluate(commands: Any) -> None:
     """Add ``wavesep evaluate``."""
-    command = commands.add_parser(
-        "evaluate",
-        help="score a model on songs whose stems are known",
-        description=EVALUATE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    command = add_command(
+        commands, evaluate, "score a model on songs whose stems are known", EVALUATE
     )
-    command.set_defaults(run=evaluate)
     add = command.add_argument
     add("folder", type=Path, metavar="FOLDER", help="of songs")
     add("-o", "--out", type=Path, default="evaluation", metavar="OUT",

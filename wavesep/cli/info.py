@@ -12,15 +12,14 @@ from rich.table import Table
 from ..bench.report import table
 from ..models.files import read_model_file, ready_models
 from ..models.registry import list_models
-from .console import standard_output
+from .console import add_command, standard_output
 
 INFO = """Say what a model is: its sources, sample rate, context, size, licence and data card."""
 
 
 def add_info(commands: Any) -> None:
     """Add ``wavesep info``."""
-    command = commands.add_parser("info", help="say what a model is", description=INFO)
-    command.set_defaults(run=info)
+    command = add_command(commands, info, "say what a model is", INFO)
     command.add_argument("model", metavar="MODEL", nargs="?", default="vocals",
                          help=f"a file, or one of {', '.join(ready_models())}")  # fmt: skip
     command.add_argument("--all", action="store_true", help="list all systems by name")

@@ -17,7 +17,7 @@ from ..audio.read import audio_info
 from ..engines import ENGINES, PRECISIONS
 from ..errors import OptionError, WavesepError
 from ..separator import Separator
-from .console import hushed, song_bar
+from .console import add_command, hushed, song_bar
 
 SEPARATE = """Write the vocals and the accompaniment of songs: files of the same rate and length.
 
@@ -34,13 +34,9 @@ is 0 if all songs are done, 1 if one is not; the others are done all the same.
 
 def add_separate(commands: Any) -> None:
     """Add ``wavesep separate``."""
-    command = commands.add_parser(
-        "separate",
-        help="write the vocals and the accompaniment of songs",
-        description=SEPARATE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    command = add_command(
+        commands, separate, "write the vocals and the accompaniment of songs", SEPARATE
     )
-    command.set_defaults(run=separate)
     add = command.add_argument
     add("songs", nargs="*", metavar="SONG", type=Path, help="an audio or video file")
     add("--demo", action="store_true", help="make a short mixture and separate that")
