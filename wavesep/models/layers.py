@@ -97,8 +97,8 @@ def gated_layer(
         if len(x.shape) == 4:  # silence lies beyond the lowest and the highest cell
             given = layers.ZeroPadding2D((0, CELL_TAPS // 2), name=f"{name}_pad")(given)
         gates = NormalisedConvolution(2 * filters, kernel_size, dilation, name=f"{name}_gates")
-        both = gates(given)
-        tanh, gate = ops.tanh(both[..., :filters]), ops.sigmoid(both[..., filters:])
+        tanh, gate = ops.split(gates(given), 2, axis=-1)
+        tanh, gate = ops.tanh(tanh), ops.sigmoid(gate)
     else:
         conv = {"kernel_size": kernel_size, "dilation_rate": dilation}
         tanh = convolution(x, filters, activation="tanh", name=f"{name}_tanh", **conv)

@@ -134,6 +134,7 @@ def describe(
     """Return what decides the weights that a run ends with."""
     settings = network.config | mixes.settings()
     settings |= {"epochs": epochs, "learning_rate": learning_rate}
+    settings |= {"optimizer": type(recipe_of(network).optimizer(learning_rate)).__name__}
     settings |= {"precision": network.dtype_policy.name}
     settings |= {"frozen": [layer.name for layer in network.layers if not layer.trainable]}
     plain: dict[str, Any] = json.loads(json.dumps(settings))  # as a checkpoint gives it back

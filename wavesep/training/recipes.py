@@ -12,6 +12,10 @@ from keras import ops
 from ..audio import Audio
 from ..data.spectrograms import MaskExamples, UNetExamples
 from ..engines.mask_engine import network_engine
+from .muon import Muon
+
+# layers of a WaveNet where sound goes in and where the answer comes out
+ENDS = ("analysis_", "cell_encoder", "mask/", "synthesis_", "decoder")
 
 Separate = Callable[[Audio], Audio]
 
@@ -58,7 +62,7 @@ def by_masks(network: keras.Model) -> Separate:
 
 RECIPES = {
     "wavenet": Recipe(
-        "mae", keras.optimizers.Adam, 1e-3,
+        "mae", lambda rate: Muon(rate, adam=ENDS), 1e-3,
         lambda mixes, network: mixes,
         lambda network: network.predict_on_batch,
     ),

@@ -1,0 +1,80 @@
+"""Muon: gradient descent whose steps change every direction of a kernel by as much."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # coefficients whose iteration is steep at zero
+ITERATIONS = 5
+MOMENTUM = 0.95
+STEP_RMS = 0.2  # of a step at a learning rate of 1: Adam's
+EPSILON = 1e-7
+
+
+class Muon(keras.optimizers.Adam):
+    """Adam, but kernels go along the orthogonal matrix that is nearest to their mean gradient.
+
+    K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024); the size of
+    a step, with which Adam's learning rates fit, is that of J. Liu et al., arXiv:2502.16982,
+    section 2.2. Keras's own takes matrices alone; here, the kernel of a convolution is the matrix
+    that maps all that its taps hear to its filters.
+
+    Parameters
+    ----------
+    learning_rate : float or schedule
+        Of all weights.
+    adam : tuple of str
+        Weights with one of these in their path are Adam's, as all vectors are.
+    """
+
+    def __init__(
+        self, learning_rate: Any = 1e-3, adam: tuple[str, ...] = (), **options: Any
+    ) -> None:
+        super().__init__(learning_rate=learning_rate, **options)
+        self.adam = tuple(adam)
+
+    def build(self, variables: list[keras.Variable]) -> None:
+        """Make the moments, and tell kernels from the rest."""
+        super().build(variables)
+        self._kernels = [
+            len(v.shape) > 1 and not any(name in v.path for name in self.adam) for v in variables
+        ]
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Change one weight."""
+        index = self._get_variable_index(variable)
+        if not self._kernels[index]:
+            super().update_step(gradient, variable, learning_rate)
+            return
+        moment = self._momentums[index]
+        gradient = ops.cast(gradient, variable.dtype)
+        mean = MOMENTUM * moment + (1 - MOMENTUM) * gradient
+        self.assign(moment, mean)
+        ahead = MOMENTUM * mean + (1 - MOMENTUM) * gradient  # Nesterov's
+        step = orthogonal(ops.reshape(ahead, (-1, variable.shape[-1])))
+        size = ops.cast(learning_rate, variable.dtype) * STEP_RMS * max(step.shape) ** 0.5
+        self.assign_sub(variable, ops.reshape(size * step, variable.shape))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return super().get_config() | {"adam": self.adam}
+
+
+def orthogonal(matrix: Any) -> Any:
+    """Return nearly the orthogonal matrix that is nearest: singular values of 0.7 to 1.2.
+
+    Parameters
+    ----------
+    matrix : float tensor, (rows, columns)
+    """
+    a, b, c = NEWTON_SCHULZ
+    wide = matrix.shape[0] <= matrix.shape[1]
+    x = matrix if wide else ops.transpose(matrix)
+    x = x / (ops.norm(x) + EPSILON)
+    for _ in range(ITERATIONS):
+        square = ops.matmul(x, ops.transpose(x))
+        x = a * x + ops.matmul(b * square + c * ops.matmul(square, square), x)
+    return x if wide else ops.transpose(x)
