@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from wavesep.models.architecture import operations
 from wavesep.models.files import load_arrays, read_model_file
 from wavesep.training import fit
 from wavesep.training.fit import BEST, CHECKPOINT
+from wavesep.training.recipes import RECIPES
 from wavesep.training.resume import Progress
 
 from .conftest import Setup
@@ -160,7 +162,9 @@ def test_a_finished_run_is_not_trained_further(
         np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
 
 
-def test_another_setting_is_refused(setup: Make, whole: tuple[Path, Progress, WaveNet]) -> None:
+def test_another_setting_is_refused(
+    setup: Make, whole: tuple[Path, Progress, WaveNet], monkeypatch: pytest.MonkeyPatch
+) -> None:
     run, _, _ = whole
     network, mixes, validation = setup()
 
@@ -168,6 +172,11 @@ def test_another_setting_is_refused(setup: Make, whole: tuple[Path, Progress, Wa
         fit(network, mixes, validation, run=run, epochs=2)
     mixes.seed = 9
     with pytest.raises(OptionError, match=r"another seed \(1, not 9\)"):
+        fit(network, mixes, validation, run=run, epochs=3)
+    mixes.seed = 1
+    by_adam = replace(RECIPES["wavenet"], optimizer=keras.optimizers.Adam)
+    monkeypatch.setitem(RECIPES, "wavenet", by_adam)
+    with pytest.raises(OptionError, match=r"another optimizer \(Muon, not Adam\)"):
         fit(network, mixes, validation, run=run, epochs=3)
 
 

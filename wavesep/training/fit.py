@@ -96,7 +96,6 @@ def fit(
     run = Path(run)
     recipe = recipe_of(network)
     learning_rate = learning_rate or recipe.learning_rate
-    settings = describe(network, mixes, epochs, learning_rate)
     steps = epochs * len(mixes)
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     network.compile(
@@ -104,6 +103,7 @@ def fit(
         loss=recipe.loss,
         jit_compile=jit_compile(find_place(None)),
     )
+    settings = describe(network, mixes, epochs, learning_rate)
     progress = load_checkpoint(run / CHECKPOINT, network, settings)
 
     if progress.epoch < epochs and not is_tired(progress, patience):
@@ -131,10 +131,10 @@ def fit(
 def describe(
     network: keras.Model, mixes: MixGenerator | ActivityExamples, epochs: int, learning_rate: float
 ) -> dict[str, Any]:
-    """Return what decides the weights that a run ends with."""
+    """Return what decides the weights that a run of a compiled network ends with."""
     settings = network.config | mixes.settings()
     settings |= {"epochs": epochs, "learning_rate": learning_rate}
-    settings |= {"optimizer": type(recipe_of(network).optimizer(learning_rate)).__name__}
+    settings |= {"optimizer": type(network.optimizer).__name__}
     settings |= {"precision": network.dtype_policy.name}
     settings |= {"frozen": [layer.name for layer in network.layers if not layer.trainable]}
     plain: dict[str, Any] = json.loads(json.dumps(settings))  # as a checkpoint gives it back
