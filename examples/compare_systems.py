@@ -20,9 +20,9 @@ from wavesep.data.tracks import find_tracks
 from wavesep.evaluation import Settings, evaluate, summarise
 from wavesep.evaluation.pictures import SECONDS as DRAWN
 from wavesep.evaluation.pictures import draw_masks
-from wavesep.models.files import read_models
+from wavesep.models.files import fingerprint, read_models
 
-COMBINED = ["vocals:wiener", "vocals+unet"]
+COMBINED = ["vocals:speeds", "vocals:wiener", "vocals+unet"]
 WINDOW = 10.0  # seconds, of songs
 SECONDS = 20  # of a song that is timed
 ROUNDS = 3
@@ -57,7 +57,8 @@ def times_real_time(
 
 def row(system: str, separator: wavesep.Separator) -> list[str]:
     """Return what is known of a system without running it."""
-    parameters = sum(file.parameters for file in read_models(system))
+    networks = {fingerprint(file.arrays): file.parameters for file in read_models(system)}
+    parameters = sum(networks.values())
     rate = separator.sample_rate
     around = (separator.left_context + separator.right_context) / rate
     latency = separator.stream(rate).latency / rate

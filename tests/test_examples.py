@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from wavesep import PRESETS, Separator, list_models
+from wavesep import PRESETS, Separator, WaveNet, list_models
 from wavesep.dsp.demo import demo_song
-from wavesep.models.files import read_model_file
+from wavesep.evaluation import si_sdr
+from wavesep.models.files import ModelFile, read_model_file
 from wavesep.models.filterbank import band_filters
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -90,12 +91,13 @@ def test_compare_systems(songs: Path, tmp_path: Path) -> None:
     rows = [re.split(r"  +", line) for line in out.splitlines() if " dB  " in line]
     gains = {system: float(gain.removesuffix(" dB")) for system, _, gain, *_ in rows}
     ready = {name for name, model in list_models().items() if model.ships}
-    combined = {"mixture", "binary mask", "ratio mask", "vocals:wiener", "vocals+unet"}
-    assert gains.keys() == combined | ready - {"vocal_activity"}
+    combined = {"mixture", "binary mask", "ratio mask", "vocals:speeds", "vocals:wiener"}
+    assert gains.keys() == combined | {"vocals+unet"} | ready - {"vocal_activity"}
     assert gains["mixture"] == 0
     assert all(gain <= max(gains["ratio mask"], gains["binary mask"]) for gain in gains.values())
     parameters = {system: count for system, count, *_ in rows}
     assert parameters["mask_cnn"] == "323,233"
+    assert parameters["vocals:speeds"] == parameters["vocals"]
     assert (tmp_path / "masks.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -178,6 +180,71 @@ def test_train_filterbank(songs: Path, tmp_path: Path) -> None:
     assert np.abs(change).max() > 1e-4
     for file in (before, after):
         assert all(np.isfinite(array).all() for array in file.arrays.values())
+
+
+@pytest.fixture(scope="module")
+def cells_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small network with a filterbank, whose weights are all random."""
+    network = WaveNet(
+        filters=4, skip_filters=4, kernel_size=3, stacks=1, layers_per_stack=2, frame_size=256,
+        channels=1, filterbank=32, cell_filters=3, activation="linear",
+    )  # fmt: skip
+    rng = np.random.default_rng(2)
+    for layer in network.layers:
+        if "analysis" not in layer.name and "synthesis" not in layer.name:
+            for variable in layer.weights:
+                variable.assign(rng.uniform(0.1, 0.9, variable.shape))
+    path = tmp_path_factory.mktemp("models") / "cells.safetensors"
+    about = {"sample_rate": 44_100, "sources": ("vocals", "accompaniment")}
+    ModelFile.from_network(network, **about).save(path)
+    return path
+
+
+def test_a_wider_network_answers_as_before(songs: Path, cells_file: Path, tmp_path: Path) -> None:
+    script = EXAMPLES / "widen.py"
+
+    run(script, cells_file, 5, "wide.safetensors", cwd=tmp_path)
+    with pytest.raises(AssertionError, match="3 cell filters already"):
+        run(script, cells_file, 2, "narrow.safetensors", cwd=tmp_path)
+
+    wide = read_model_file(tmp_path / "wide.safetensors")
+    assert wide.architecture == read_model_file(cells_file).architecture | {"cell_filters": 5}
+    mixture, rate = soundfile.read(songs / "vocals" / "song 1.wav", dtype="float32")
+    before, after = (
+        Separator(model).separate(mixture, rate)["vocals"]
+        for model in (cells_file, tmp_path / "wide.safetensors")
+    )
+    assert np.abs(before).max() > 0.01
+    np.testing.assert_allclose(after, before, atol=1e-5)
+    # the new channels say something, for others to learn to hear it
+    residual = wide.arrays["cell_layer0_residual/kernel"]
+    assert residual[..., :, 3:].all()
+    assert not residual[..., 3:, :3].any()
+
+
+def test_calibrate(songs: Path, cells_file: Path, tmp_path: Path) -> None:
+    out = run(
+        EXAMPLES / "calibrate.py", cells_file, songs, "new.safetensors", "--most", 2, cwd=tmp_path
+    )
+
+    rows = np.array(re.findall(r"(\S+) +(\S+) +(\S+) dB", out), dtype=float)
+    before, after = (read_model_file(f) for f in (cells_file, tmp_path / "new.safetensors"))
+    changed = {n for n, array in before.arrays.items() if (array != after.arrays[n]).any()}
+    assert changed <= {"mask/kernel", "mask/bias"}
+    scale, offset, best = rows[rows[:, 2].argmax()]
+    np.testing.assert_allclose(
+        after.arrays["mask/bias"], before.arrays["mask/bias"] * scale + offset, rtol=1e-5
+    )
+    gains = {cells_file: rows[0, 2], tmp_path / "new.safetensors": best}
+    assert tuple(rows[0, :2]) == (1, 0)
+    for model, printed in gains.items():
+        separator, gain = Separator(model), []
+        for name in ("song 0.wav", "song 1.wav"):
+            vocals, rate = soundfile.read(songs / "vocals" / name, dtype="float32")
+            mixture = vocals + soundfile.read(songs / "accompaniment" / name, dtype="float32")[0]
+            estimate = separator.separate(mixture, rate)["vocals"]
+            gain.append(si_sdr(vocals, estimate) - si_sdr(vocals, mixture))
+        assert np.mean(gain) == pytest.approx(printed, abs=2e-3)
 
 
 @pytest.mark.slow

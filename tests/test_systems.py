@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
         JANSSON | {"window": 64, "hop": 16, "filters": 3, "depth": 2, "channels": 2, "targets": 3},
     ),
 }
-SYSTEMS = [*NETWORKS, "mask_cnn:wiener", "unet_stereo:wiener", "mask_cnn+unet"]
+SYSTEMS = [*NETWORKS, "mask_cnn:wiener", "unet_stereo:wiener", "mask_cnn+unet", "unet:speeds"]
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def path_of(system: str, models: Path) -> str:
     """Return a system of the fixture's networks as `Separator` takes it."""
-    names = system.removesuffix(":wiener")
+    names = system.partition(":")[0]
     paths = "+".join(str(models / f"{name}.safetensors") for name in names.split("+"))
     return paths + system[len(names) :]
 
@@ -140,6 +141,16 @@ def test_a_sample_hears_its_context_and_no_more(system: str, models: Path) -> No
     size = read_model_file(path_of(system, models)).frame_size
     assert changed.min() >= place - right - size
     assert changed.max() <= place + left + size
+
+
+def test_speeds_are_the_mean_of_three(models: Path, tmp_path: Path) -> None:
+    mixture, file = mixture_of(4_000), read_model_file(models / "unet.safetensors")
+    stems = Separator(path_of("unet:speeds", models)).separate(mixture, RATE)
+    apart = []
+    for rate in (8_000, 8_989, 7_143):  # who takes fewer samples for a second hears it faster
+        replace(file, sample_rate=rate).save(tmp_path / "played.safetensors")
+        apart.append(Separator(tmp_path / "played.safetensors").separate(mixture, RATE)["vocals"])
+    np.testing.assert_allclose(stems["vocals"], np.mean(apart, axis=0), atol=1e-6)
 
 
 def test_the_mean_is_the_mean(models: Path) -> None:

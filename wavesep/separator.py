@@ -40,8 +40,9 @@ class Separator:
     ----------
     model : str or path
         A name out of `wavesep.list_models`, or a model file. With ":wiener" behind it, the
-        mixture's spectrum is weighed by the power of the estimates; with "+" between several, the
-        stems are the means of theirs: "vocals+unet", "vocals:wiener".
+        mixture's spectrum is weighed by the power of the estimates; with ":speeds", it hears the
+        song as it is, and 0.89 and 1.12 times as fast and as high, and the stems are the means of
+        the three; with "+" between several, of theirs: "vocals+unet".
     engine : {"auto", "openvino", "keras"}
         What runs the network. "openvino" is the CPU's, "keras" is the GPU's and runs on the backend
         that Keras has. "auto" takes Keras for a GPU that ``device`` asks for, and else OpenVINO.

@@ -43,8 +43,8 @@ def add_separate(commands: Any) -> None:
     add("-o", "--out", type=Path, default="separated", metavar="DIR",
         help="where to write (default: %(default)s)")  # fmt: skip
     add("--model", default="vocals", metavar="NAME|FILE",
-        help="a file, or a name that wavesep info --all lists; NAME:wiener and NAME+NAME work, too "
-             "(default: %(default)s)")  # fmt: skip
+        help="a file, or a name that wavesep info --all lists; NAME:speeds, NAME:wiener and "
+             "NAME+NAME work, too (default: %(default)s)")  # fmt: skip
     add("--two-stems", metavar="SOURCE", help="this source, and all the rest as one stem")
     add("--filename", default="{track}/{stem}.{ext}",
         help="of each stem below DIR (default: %(default)s)")  # fmt: skip

@@ -56,15 +56,15 @@ class Augmentation:
         Shares of mixtures without the first stem, and without all others.
     """
 
-    speed: tuple[float, float] = (0.8, 1.25)
+    speed: tuple[float, float] = (0.7, 1.4)
     gain_db: float = 5.0
     pan_db: float = 4.0
     width: tuple[float, float] = (0.5, 1.2)
     mono: float = 0.5
     low_pass: float = 0.3
     low_pass_hz: tuple[float, float] = (3_000.0, 16_000.0)
-    equalise: float = 0.3
-    equalise_db: float = 6.0
+    equalise: float = 0.5
+    equalise_db: float = 9.0
     noise: float = 0.1
     noise_db: tuple[float, float] = (-80.0, -40.0)
     mute_vocals: float = 0.12

@@ -32,6 +32,8 @@ FORMAT = "wavesep-1"
 SHIPPED = Path(__file__).parent / "weights"
 SUFFIX = ".safetensors"
 WIENER_SUFFIX = ":wiener"
+SPEEDS_SUFFIX = ":speeds"
+SPEEDS = (1.0, 0.89, 1.12)  # a whole tone lower and higher: what one takes wrongly, others do not
 
 # Arguments of `WaveNet` that the first model files do not know
 LATER = {"filterbank": 0, "cell_filters": 32}
@@ -232,10 +234,18 @@ def read_model_file(model: str | os.PathLike[str]) -> ModelFile:
 
 
 def read_models(models: str | os.PathLike[str]) -> list[ModelFile]:
-    """Read one model, or several with "+" between them; see `read_model_file`."""
+    """Read one model, or several with "+" between them; see `read_model_file`.
+
+    One that ends in ":speeds" counts as three, which hear the sound played at other speeds.
+    """
     if Path(models).is_file():
         return [read_model_file(models)]
-    return [read_model_file(name) for name in str(models).split("+")]
+    files = []
+    for name in str(models).split("+"):
+        file = read_model_file(name.removesuffix(SPEEDS_SUFFIX))
+        speeds = SPEEDS if name.endswith(SPEEDS_SUFFIX) else SPEEDS[:1]
+        files += [replace(file, sample_rate=round(file.sample_rate / speed)) for speed in speeds]
+    return files
 
 
 def check_arrays(file: ModelFile) -> None:

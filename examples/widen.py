@@ -1,0 +1,66 @@
+"""Give the layers of a WaveNet with a filterbank more channels, to train it on as a larger one.
+
+    python examples/widen.py vocals 64 wide.safetensors
+    python examples/train.py vocals/ accompaniment/ --start wide.safetensors
+
+It answers as before: new channels are heard by new ones alone until training changes that.
+After T. Chen et al., "Net2Net", arXiv:1511.05641, with zeros instead of copies.
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+import wavesep
+from wavesep.models.files import ModelFile, network_arrays, read_model_file
+
+Array = NDArray[np.float32]
+
+
+def widened(name: str, old: Array, new: Array) -> Array:
+    """Return a weight of the larger network that begins as the smaller one's.
+
+    Parameters
+    ----------
+    name : str
+        "layer/variable".
+    old, new : float32 arrays
+        The weight of the smaller and of the larger network; the last axis is what comes out.
+    """
+    wide = new.copy()
+    parts = 2 if "_gates/" in name and name.endswith(("kernel", "bias")) else 1  # tanh and sigmoid
+    for before, after in zip(np.split(old, parts, -1), np.split(wide, parts, -1), strict=True):
+        after[..., : before.shape[-1]] = 0
+        after[tuple(slice(size) for size in before.shape)] = before
+    return wide
+
+
+def widen(file: ModelFile, cell_filters: int) -> ModelFile:
+    """Return a network with more cell filters and the same answers."""
+    architecture = file.architecture | {"cell_filters": cell_filters}
+    new = network_arrays(wavesep.WaveNet(**architecture))
+    arrays = {name: widened(name, file.arrays[name], new[name]) for name in file.arrays}
+    return replace(file, architecture=architecture, arrays=arrays)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model", help="a name or a file")
+    parser.add_argument("cell_filters", type=int, help="more than it has")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+
+    keras.utils.set_random_seed(args.seed)
+    file = read_model_file(args.model)
+    if not file.architecture.get("filterbank"):
+        parser.error(f"{args.model} has no filterbank")
+    if args.cell_filters < file.architecture["cell_filters"]:
+        parser.error(f"{args.model} has {file.architecture['cell_filters']} cell filters already")
+    widen(file, args.cell_filters).save(args.out)
