@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-QUIET = 1e-8  # power that is added to that of a sub-band: -80 dB of full scale
+QUIET = 1e-7  # power that is added to that of a sub-band: -70 dB of full scale
 HINTS = 8  # channels that each cell gets from the layers that hear the whole spectrum
 
 Kernel = NDArray[np.float32]

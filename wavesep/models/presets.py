@@ -43,7 +43,7 @@ FILTERBANK = FOLDED | {
     "channels": 1,
     "head": (),
     "filterbank": 256,
-    "cell_filters": 48,
+    "cell_filters": 64,
 }
 
 PRESETS = {
