@@ -61,6 +61,6 @@ if __name__ == "__main__":
     file = read_model_file(args.model)
     if not file.architecture.get("filterbank"):
         parser.error(f"{args.model} has no filterbank")
-    if args.cell_filters < file.architecture["cell_filters"]:
+    if args.cell_filters <= file.architecture["cell_filters"]:
         parser.error(f"{args.model} has {file.architecture['cell_filters']} cell filters already")
     widen(file, args.cell_filters).save(args.out)
