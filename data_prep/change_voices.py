@@ -1,0 +1,112 @@
+"""Make other voices out of recorded singing: larger and smaller, breathier, an octave away.
+
+    python data_prep/change_voices.py changed --vocals singers/vocals
+
+makes changed/train/vocals, a mono file of the same name for every recording. Each stays in time
+and in key, so it still belongs to its accompaniment: ``link_folders.py`` brings the two together.
+Run it again to go on; changed/skipped.csv says which recordings could not be changed, and why.
+
+Pitch, spectral envelope and noise are taken apart, changed and put together again by WORLD: M.
+Morise, F. Yokomori and K. Ozawa, "WORLD: A Vocoder-Based High-Quality Speech Synthesis System for
+Real-Time Applications", IEICE Transactions on Information and Systems, 2016.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyworld
+from numpy.typing import NDArray
+from preparing import Song, Sound, add_options, prepare
+
+from wavesep.audio.read import read_audio
+from wavesep.data.clips import find_audio
+from wavesep.errors import AudioError, WavesepError
+
+PITCHES = (65.0, 900.0)  # Hz that are looked for
+SUNG = (85.0, 520.0)  # Hz that the middle of a voice may be moved to
+# how many times as high formants are, by how many times as high the voice is
+FORMANTS = {0.5: (0.77, 1.0), 1.0: (0.8, 1.25), 2.0: (1.0, 1.3)}
+BREATH = (0.6, 1.8)  # powers of the share of noise: below 1, there is more of it
+
+Frames = NDArray[np.float64]
+
+
+def main() -> int:
+    """Read the command line, make the voices, return the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_options(parser)
+    parser.add_argument("--vocals", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--licence", default="not stated", help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=0, help="of the voices (default: %(default)s)")
+    args = parser.parse_args()
+    try:
+        found = find_audio(args.vocals)
+    except WavesepError as error:
+        parser.error(str(error))
+    if not found:
+        parser.error(f"no audio file is in {args.vocals}")
+    source = f"{args.vocals.name}, changed by WORLD, seed {args.seed}"
+    songs = [
+        Song(name, "train", source, args.licence,
+             partial(read_changed, path, (args.seed, *name.encode())), ("vocals",))
+        for name, path in found.items()
+    ]  # fmt: skip
+    return prepare(songs, args.out, args.jobs)
+
+
+def read_changed(path: Path, seed: tuple[int, ...]) -> dict[str, Sound]:
+    """Return a recording as sung by somebody else."""
+    audio, rate = read_audio(path)
+    voice = audio.mean(axis=1, dtype=np.float64)
+    pitch, times = pyworld.dio(voice, rate, *PITCHES)
+    pitch = pyworld.stonemask(voice, pitch, times, rate)
+    if not pitch.any():
+        raise AudioError(f"nobody sings in {path}")
+    envelope = pyworld.cheaptrick(voice, pitch, times, rate)
+    noise = pyworld.d4c(voice, pitch, times, rate)
+
+    rng = np.random.default_rng(seed)
+    octave = draw_octave(float(np.median(pitch[pitch > 0])), rng)
+    formants = draw_between(FORMANTS[octave], rng)
+    changed = pyworld.synthesize(
+        pitch * octave,
+        np.exp(stretched(np.log(envelope), formants)),
+        stretched(noise, formants) ** draw_between(BREATH, rng),
+        rate,
+    )[: len(voice)]
+    changed *= np.sqrt(np.square(voice).sum() / np.square(changed).sum())
+    changed = np.pad(changed, (0, len(voice) - len(changed)))
+    return {"vocals": (changed[:, None].astype(np.float32), rate)}
+
+
+def draw_octave(middle: float, rng: np.random.Generator) -> float:
+    """Return by what to multiply a voice's pitch, given its middle in Hz."""
+    low, high = SUNG
+    possible = [octave for octave in FORMANTS if low <= middle * octave <= high]
+    return float(rng.choice(possible or [1.0]))
+
+
+def draw_between(bounds: tuple[float, float], rng: np.random.Generator) -> float:
+    """Return a number between two, on a log scale."""
+    return float(np.exp(rng.uniform(*np.log(bounds))))
+
+
+def stretched(spectra: Frames, factor: float) -> Frames:
+    """Move what spectra, ``(frames, frequencies)``, hold to frequencies so many times as high."""
+    count = spectra.shape[1]
+    place = np.minimum(np.arange(count) / factor, count - 1)
+    below = np.minimum(place.astype(int), count - 2)
+    weight = place - below
+    mixed = spectra[:, below] * (1 - weight) + spectra[:, below + 1] * weight
+    return np.ascontiguousarray(mixed)  # which WORLD insists on
+
+
+if __name__ == "__main__":
+    sys.exit(main())

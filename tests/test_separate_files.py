@@ -1,0 +1,171 @@
+"""The Separator from file to file, on a small network with random weights."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from wavesep import Separator
+from wavesep.audio import Audio
+from wavesep.audio.read import audio_info
+from wavesep.errors import (
+    AudioError,
+    NonFiniteAudioError,
+    OptionError,
+    OutputExistsError,
+    TruncatedAudioError,
+)
+from wavesep.models.files import read_model_file
+
+
+@pytest.fixture(scope="module")
+def separator(tiny_file: Path) -> Separator:
+    """A separator with chunks of a tenth of a second."""
+    return Separator(tiny_file, precision="float32", chunk_seconds=0.1)
+
+
+def test_a_file_gives_what_its_array_gives(
+    separator: Separator, song: Path, noise: Audio, tmp_path: Path
+) -> None:
+    mixture, rate = soundfile.read(song, dtype="float32")
+
+    paths = separator.separate_to_file(song, tmp_path / "out", bits=32)
+
+    stems = separator.separate(mixture, rate)
+    assert paths == {stem: tmp_path / "out" / "song" / f"{stem}.wav" for stem in stems}
+    for name, path in paths.items():
+        audio, file_rate = soundfile.read(path, dtype="float32")
+        assert file_rate == rate
+        np.testing.assert_array_equal(audio, stems[name])
+    assert sorted(path.name for path in (tmp_path / "out" / "song").iterdir()) == [
+        "accompaniment.wav", "vocals.wav",
+    ]  # fmt: skip
+
+
+def test_files_add_up_to_the_song(tiny_file: Path, noise: Audio, tmp_path: Path) -> None:
+    song = tmp_path / "quiet.wav"
+    soundfile.write(song, 0.05 * noise, 44_100, subtype="PCM_16")
+    scaled = read_model_file(tiny_file)
+    scaled.arrays["decoder/kernel"] *= 0.01
+    scaled.arrays["decoder/bias"] *= 0.01
+    scaled.save(tmp_path / "scaled.safetensors")
+
+    paths = Separator(tmp_path / "scaled.safetensors").separate_to_file(song, tmp_path)
+
+    total = sum(soundfile.read(path, dtype="int16")[0] for path in paths.values())
+    np.testing.assert_array_equal(total, soundfile.read(song, dtype="int16")[0])
+
+
+@pytest.mark.parametrize(
+    ("source", "codec", "bits"),
+    [("PCM_16", "wav", 16), ("PCM_24", "wav", 24), ("FLOAT", "wav", 32), ("FLOAT", "flac", 24)],
+)
+def test_the_depth_is_the_song_s_own(
+    separator: Separator, noise: Audio, tmp_path: Path, source: str, codec: str, bits: int
+) -> None:
+    song = tmp_path / "deep.wav"
+    soundfile.write(song, noise, 44_100, subtype=source)
+
+    paths = separator.separate_to_file(song, tmp_path, codec=codec)
+
+    assert audio_info(paths["vocals"]).bits == bits
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100, 48_000, 96_000])
+@pytest.mark.parametrize(("start", "duration"), [(0.0, 0.5), (0.7, 0.31), (2.9, None), (1.5, 99.0)])
+def test_a_part_has_just_the_samples_of_the_whole(
+    separator: Separator,
+    tmp_path: Path,
+    rng: np.random.Generator,
+    rate: int,
+    start: float,
+    duration: float | None,
+) -> None:
+    song = tmp_path / "song.wav"
+    soundfile.write(song, rng.uniform(-0.5, 0.5, (round(3.5 * rate), 2)), rate, subtype="FLOAT")
+
+    whole = separator.separate_to_file(song, tmp_path / "whole")
+    part = separator.separate_to_file(song, tmp_path / "part", start=start, duration=duration)
+
+    first = round(start * rate)
+    end = None if duration is None else round((start + duration) * rate)
+    for stem, path in part.items():
+        expected, _ = soundfile.read(whole[stem], dtype="float32")
+        found, _ = soundfile.read(path, dtype="float32")
+        np.testing.assert_array_equal(found, expected[first:end])
+
+
+def test_a_part_that_cannot_be_is_refused(separator: Separator, song: Path, tmp_path: Path) -> None:
+    for options, message in (
+        ({"start": 5.0}, "ends before 5 s"),
+        ({"start": -1.0}, "start must be 0 s or more"),
+        ({"duration": 0.0}, "duration more than 0"),
+        ({"two_stems": "drums"}, "no source 'drums': it has vocals, accompaniment"),
+        ({"filename": "{song}.wav"}, "cannot be filled in"),
+        ({"filename": "{track}.wav"}, re.escape("must hold {stem}")),
+        ({"codec": "mp4"}, "no codec 'mp4'"),
+    ):
+        with pytest.raises(OptionError, match=message):
+            separator.separate_to_file(song, tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_filenames(separator: Separator, song: Path, tmp_path: Path) -> None:
+    paths = separator.separate_to_file(
+        song, tmp_path, filename="{stem}s/{track} ({stem}).{ext}", codec="flac"
+    )
+
+    assert paths["vocals"] == tmp_path / "vocalss" / "song (vocals).flac"
+    assert audio_info(paths["vocals"]).samples == 88_201
+
+
+def test_bad_files_leave_nothing(
+    separator: Separator, song: Path, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    content = song.read_bytes()
+    (tmp_path / "cut.wav").write_bytes(content[: len(content) // 2])
+    (tmp_path / "text.wav").write_text("no sound")
+    broken = rng.uniform(-0.5, 0.5, (90_000, 2))
+    broken[80_000] = np.nan
+    soundfile.write(tmp_path / "nan.wav", broken, 44_100, subtype="FLOAT")
+
+    for name, error in (
+        ("cut.wav", TruncatedAudioError), ("text.wav", AudioError),
+        ("nan.wav", NonFiniteAudioError), ("missing.wav", AudioError),
+    ):  # fmt: skip
+        with pytest.raises(error):
+            separator.separate_to_file(tmp_path / name, tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+
+
+def test_stems_that_exist_are_kept(separator: Separator, song: Path, tmp_path: Path) -> None:
+    paths = separator.separate_to_file(song, tmp_path)
+    before = paths["vocals"].read_bytes()
+
+    with pytest.raises(OutputExistsError):
+        separator.separate_to_file(song, tmp_path)
+    separator.separate_to_file(song, tmp_path, overwrite=True)
+
+    assert paths["vocals"].read_bytes() == before
+
+
+def test_stems_grow_while_the_song_runs(
+    separator: Separator, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    song = tmp_path / "song.wav"
+    soundfile.write(song, rng.uniform(-0.5, 0.5, (600_000, 2)), 44_100)
+    sizes: list[int] = []
+
+    def look(done: int, total: int) -> None:
+        sizes.append((tmp_path / "song" / "vocals.part.wav").stat().st_size)
+        assert not (tmp_path / "song" / "vocals.wav").exists()
+
+    separator.separate_to_file(song, tmp_path, progress=look)
+
+    assert len(sizes) > 5
+    assert all(later > earlier for earlier, later in pairwise(sizes))
