@@ -155,6 +155,17 @@ def test_info_says_what_a_model_is(tiny_file: Path, capfd: pytest.CaptureFixture
         assert re.search(fact, out), fact
 
 
+def test_info_says_what_stands_in_one_name(
+    tiny_file: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["info", f"{tiny_file}:speeds+centre:wiener"]) == 0
+
+    out = capfd.readouterr().out
+    assert re.findall(r"kind +(\w+)", out) == ["wavenet", "centre"]
+    assert re.findall(r"speeds +1.0, 0.89, 1.12", out)
+    assert re.findall(r"sample rate +(\S+) Hz", out)[0] == "44,100"
+
+
 def test_info_lists_all_systems(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["info", "--all"]) == 0
 

@@ -153,6 +153,15 @@ def test_speeds_are_the_mean_of_three(models: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(stems["vocals"], np.mean(apart, axis=0), atol=1e-6)
 
 
+def test_the_order_of_what_stands_behind_a_name_does_not_matter(models: Path) -> None:
+    mixture = mixture_of(4_000)
+    first, second = (
+        Separator(path_of(system, models)).separate(mixture, RATE)["vocals"]
+        for system in ("mask_cnn:speeds:wiener", "mask_cnn:wiener:speeds")
+    )
+    np.testing.assert_array_equal(first, second)
+
+
 def test_the_mean_is_the_mean(models: Path) -> None:
     mixture = mixture_of(4_000)
     both = Separator(path_of("mask_cnn+unet", models)).separate(mixture, RATE)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..bench.report import table
-from ..models.files import read_model_file, ready_models
+from ..models.files import SPEEDS, model_names, read_models, ready_models
 from ..models.registry import list_models
 from .console import add_command, standard_output
 
@@ -31,7 +31,14 @@ def info(args: argparse.Namespace, console: Console) -> int:
     if args.all:
         print_models()
         return 0
-    file = read_model_file(args.model)
+    for name in model_names(args.model):
+        print_model(name)
+    return 0
+
+
+def print_model(name: str) -> None:
+    """Print what one model is."""
+    file, *others = read_models(name)
     left, right = file.context
     channels = str(file.architecture["channels"])
 
@@ -42,7 +49,7 @@ def info(args: argparse.Namespace, console: Console) -> int:
     drawn.add_column(style="bold", no_wrap=True)
     drawn.add_column()
     rows = {
-        "model": args.model,
+        "model": name,
         "kind": file.kind,
         "sources": ", ".join(file.sources),
         "sample rate": f"{file.sample_rate:,} Hz",
@@ -54,10 +61,11 @@ def info(args: argparse.Namespace, console: Console) -> int:
         "architecture": ", ".join(f"{k} {v}" for k, v in file.architecture.items()),
         "licence": file.licence,
     }
-    for name, value in (rows | file.card).items():
-        drawn.add_row(name, value if isinstance(value, str) else plain(value))
+    if others:
+        rows["speeds"] = ", ".join(map(str, SPEEDS)) + ": the mean of the estimates"
+    for row, value in (rows | file.card).items():
+        drawn.add_row(row, value if isinstance(value, str) else plain(value))
     Console(highlight=False).print(drawn)
-    return 0
 
 
 def print_models() -> None:

@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 FORMAT = "wavesep-1"
 SHIPPED = Path(__file__).parent / "weights"
 SUFFIX = ".safetensors"
-WIENER_SUFFIX = ":wiener"
-SPEEDS_SUFFIX = ":speeds"
+SUFFIXES = (":wiener", ":speeds")
 SPEEDS = (1.0, 0.89, 1.12)  # a whole tone lower and higher: what one takes wrongly, others do not
 
 # Arguments of `WaveNet` that the first model files do not know
@@ -192,8 +191,7 @@ def read_model_file(model: str | os.PathLike[str]) -> ModelFile:
     Parameters
     ----------
     model : str or path
-        A name out of `wavesep.list_models`, or the path of a model file; either may end in
-        ":wiener".
+        A name out of `wavesep.list_models`, or the path of a model file.
 
     Returns
     -------
@@ -204,8 +202,6 @@ def read_model_file(model: str | os.PathLike[str]) -> ModelFile:
     ModelFileError
         If the file is missing, damaged or not a wavesep model.
     """
-    if (name := str(model)).endswith(WIENER_SUFFIX):
-        return replace(read_model_file(name.removesuffix(WIENER_SUFFIX)), wiener=True)
     if str(model) in RULES:
         kind = str(model)
         return ModelFile(RULES[kind], {}, RULE_RATES[kind], TWO_STEMS, "no weights", {}, kind)
@@ -234,18 +230,26 @@ def read_model_file(model: str | os.PathLike[str]) -> ModelFile:
 
 
 def read_models(models: str | os.PathLike[str]) -> list[ModelFile]:
-    """Read one model, or several with "+" between them; see `read_model_file`.
+    """Read one model, or several with "+" between them.
 
-    One that ends in ":speeds" counts as three, which hear the sound played at other speeds.
+    One that ends in ":speeds" counts as three, which hear the sound played at other speeds; see
+    `ModelFile.wiener` for ":wiener". The order of the two does not matter.
     """
-    if Path(models).is_file():
-        return [read_model_file(models)]
     files = []
-    for name in str(models).split("+"):
-        file = read_model_file(name.removesuffix(SPEEDS_SUFFIX))
-        speeds = SPEEDS if name.endswith(SPEEDS_SUFFIX) else SPEEDS[:1]
+    for name in model_names(models):
+        suffixes: set[str] = set()
+        while name.endswith(SUFFIXES):
+            name, _, suffix = name.rpartition(":")
+            suffixes.add(suffix)
+        file = replace(read_model_file(name), wiener="wiener" in suffixes)
+        speeds = SPEEDS if "speeds" in suffixes else SPEEDS[:1]
         files += [replace(file, sample_rate=round(file.sample_rate / speed)) for speed in speeds]
     return files
+
+
+def model_names(models: str | os.PathLike[str]) -> list[str]:
+    """Return the names that stand in one with "+" between them; a file has what name it likes."""
+    return [str(models)] if Path(models).is_file() else str(models).split("+")
 
 
 def check_arrays(file: ModelFile) -> None:
