@@ -65,8 +65,8 @@ class Augmentation:
     low_pass_hz: tuple[float, float] = (3_000.0, 16_000.0)
     equalise: float = 0.5
     equalise_db: float = 9.0
-    noise: float = 0.1
-    noise_db: tuple[float, float] = (-80.0, -40.0)
+    noise: float = 0.4
+    noise_db: tuple[float, float] = (-75.0, -45.0)
     mute_vocals: float = 0.12
     mute_accompaniment: float = 0.04
 
