@@ -4,7 +4,8 @@
 
 makes changed/train/vocals, a mono file of the same name for every recording. Each stays in time
 and in key, so it still belongs to its accompaniment: ``link_folders.py`` brings the two together.
-Run it again to go on; changed/skipped.csv says which recordings could not be changed, and why.
+Run it again to go on, and with another --seed into another folder; changed/skipped.csv says which
+recordings could not be changed, and why.
 
 Pitch, spectral envelope and noise are taken apart, changed and put together again by WORLD: M.
 Morise, F. Yokomori and K. Ozawa, "WORLD: A Vocoder-Based High-Quality Speech Synthesis System for
@@ -24,8 +25,9 @@ from numpy.typing import NDArray
 from preparing import Song, Sound, add_options, prepare
 
 from wavesep.audio.read import read_audio
+from wavesep.data.augment import log_uniform
 from wavesep.data.clips import find_audio
-from wavesep.errors import AudioError, WavesepError
+from wavesep.errors import AudioError
 
 PITCHES = (65.0, 900.0)  # Hz that are looked for
 SUNG = (85.0, 520.0)  # Hz that the middle of a voice may be moved to
@@ -48,7 +50,7 @@ def main() -> int:
     args = parser.parse_args()
     try:
         found = find_audio(args.vocals)
-    except WavesepError as error:
+    except AudioError as error:
         parser.error(str(error))
     if not found:
         parser.error(f"no audio file is in {args.vocals}")
@@ -74,11 +76,11 @@ def read_changed(path: Path, seed: tuple[int, ...]) -> dict[str, Sound]:
 
     rng = np.random.default_rng(seed)
     octave = draw_octave(float(np.median(pitch[pitch > 0])), rng)
-    formants = draw_between(FORMANTS[octave], rng)
+    formants = log_uniform(rng, *FORMANTS[octave])
     changed = pyworld.synthesize(
         pitch * octave,
         np.exp(stretched(np.log(envelope), formants)),
-        stretched(noise, formants) ** draw_between(BREATH, rng),
+        stretched(noise, formants) ** log_uniform(rng, *BREATH),
         rate,
     )[: len(voice)]
     changed *= np.sqrt(np.square(voice).sum() / np.square(changed).sum())
@@ -93,19 +95,10 @@ def draw_octave(middle: float, rng: np.random.Generator) -> float:
     return float(rng.choice(possible or [1.0]))
 
 
-def draw_between(bounds: tuple[float, float], rng: np.random.Generator) -> float:
-    """Return a number between two, on a log scale."""
-    return float(np.exp(rng.uniform(*np.log(bounds))))
-
-
 def stretched(spectra: Frames, factor: float) -> Frames:
     """Move what spectra, ``(frames, frequencies)``, hold to frequencies so many times as high."""
-    count = spectra.shape[1]
-    place = np.minimum(np.arange(count) / factor, count - 1)
-    below = np.minimum(place.astype(int), count - 2)
-    weight = place - below
-    mixed = spectra[:, below] * (1 - weight) + spectra[:, below + 1] * weight
-    return np.ascontiguousarray(mixed)  # which WORLD insists on
+    places = np.arange(spectra.shape[1])
+    return np.array([np.interp(places / factor, places, frame) for frame in spectra])
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import pytest
 import soundfile
 from hypothesis import settings
 
+from wavesep import Separator
 from wavesep.audio import Audio
 from wavesep.models.files import ModelFile
 
@@ -55,6 +56,12 @@ def tiny_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     about = {"sample_rate": 44_100, "sources": ("vocals", "accompaniment")}
     ModelFile.from_network(network, **about).save(path)
     return path
+
+
+@pytest.fixture(scope="module")
+def separator(tiny_file: Path) -> Separator:
+    """A separator with chunks of a tenth of a second."""
+    return Separator(tiny_file, precision="float32", chunk_seconds=0.1)
 
 
 @pytest.fixture

@@ -23,12 +23,6 @@ from wavesep.errors import (
 from wavesep.models.files import read_model_file
 
 
-@pytest.fixture(scope="module")
-def separator(tiny_file: Path) -> Separator:
-    """A separator with chunks of a tenth of a second."""
-    return Separator(tiny_file, precision="float32", chunk_seconds=0.1)
-
-
 def test_a_file_gives_what_its_array_gives(
     separator: Separator, song: Path, noise: Audio, tmp_path: Path
 ) -> None:

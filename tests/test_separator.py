@@ -23,12 +23,6 @@ from wavesep.models.files import ModelFile, read_model_file
 RATES = [8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 88_200, 96_000, 192_000]
 
 
-@pytest.fixture(scope="module")
-def separator(tiny_file: Path) -> Separator:
-    """A separator with chunks of a tenth of a second."""
-    return Separator(tiny_file, precision="float32", chunk_seconds=0.1)
-
-
 def random_audio(samples: int, channels: int = 2, seed: int = 0) -> Audio:
     rng = np.random.default_rng(seed)
     return rng.uniform(-0.5, 0.5, (samples, channels)).astype(np.float32)

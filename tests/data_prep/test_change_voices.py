@@ -48,21 +48,15 @@ def formants(audio: Audio) -> list[float]:
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of one voice's recordings, and one where nobody sings."""
-    folder = tmp_path_factory.mktemp("recorded") / "v"
+def changed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is made of one voice's recordings, and of one where nobody sings."""
+    folder = tmp_path_factory.mktemp("recorded")
     for seed in VOICES:
-        write(folder / f"{seed}.wav", sung(seed))
-    write(folder / "silent.wav", np.zeros((RATE, 1), np.float32))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def changed(recorded: Path) -> Path:
-    """What is made of it."""
-    out = recorded.parent / "out"
-    run("change_voices.py", out, "--vocals", recorded, "--licence", "CC0", "-j", 1, code=1)
-    return out
+        write(folder / "v" / f"{seed}.wav", sung(seed))
+    write(folder / "v" / "silent.wav", np.zeros((RATE, 1), np.float32))
+    vocals = ["--vocals", folder / "v", "--licence", "CC0"]
+    run("change_voices.py", folder / "out", *vocals, "-j", 1, code=1)
+    return folder / "out"
 
 
 def test_pitch_time_and_level(changed: Path) -> None:

@@ -13,7 +13,7 @@ import safetensors.numpy
 
 import wavesep
 from wavesep.errors import ModelFileError
-from wavesep.models.files import load_arrays, read_model_file
+from wavesep.models.files import fingerprint, load_arrays, read_model_file, read_models
 
 
 def test_a_model_file_holds_the_network_and_all_about_it(tiny_file: Path, tmp_path: Path) -> None:
@@ -53,6 +53,16 @@ def test_the_shipped_model_loads_by_name() -> None:
     assert {"data", "training", "scores", "limits"} <= file.card.keys()
     assert all(np.isfinite(array).all() and array.any() for array in file.arrays.values())
     assert wavesep.load_model("vocals").count_params() == file.parameters
+
+
+def test_a_file_has_what_name_it_likes(tiny_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a+b:speeds"
+    path.write_bytes(tiny_file.read_bytes())
+
+    (file,) = read_models(path)
+
+    assert (file.sample_rate, file.wiener) == (44_100, False)
+    assert fingerprint(file.arrays) == fingerprint(read_model_file(tiny_file).arrays)
 
 
 def test_no_such_model() -> None:

@@ -17,6 +17,11 @@ from ..audio import Audio
 EQUALISER_TAPS = 511  # odd, so that a filter has a middle and no delay
 
 
+def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    """Return a number between two, uniform on a log scale."""
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
 def gain(audio: Audio, rng: np.random.Generator, low_db: float, high_db: float) -> Audio:
     """Multiply the whole snippet by one gain, uniform in dB between the two bounds."""
     return audio * np.float32(10 ** (rng.uniform(low_db, high_db) / 20))
@@ -60,7 +65,7 @@ def low_pass(
     audio: Audio, rng: np.random.Generator, low_hz: float, high_hz: float, sample_rate: int
 ) -> Audio:
     """Cut what lies above a frequency drawn between the two (on a log scale), without delay."""
-    cutoff = np.exp(rng.uniform(np.log(low_hz), np.log(high_hz)))
+    cutoff = log_uniform(rng, low_hz, high_hz)
     if cutoff >= sample_rate / 2:
         return audio.copy()
     # forwards and backwards, so that the filter has no phase and vocals stay where they were

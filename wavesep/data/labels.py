@@ -16,7 +16,7 @@ from ..dsp.stft import Stft
 from ..errors import AudioError
 from . import augment
 from .clips import Clips, pairs
-from .mixes import Augmentation, draw_speed
+from .mixes import Augmentation
 
 LABEL_SECONDS = 0.02  # that a label stands for
 
@@ -142,13 +142,13 @@ class ActivityExamples(keras.utils.PyDataset):
         rng = np.random.default_rng((self.seed, epoch, index, k))
         i, j = self.pairs[rng.integers(len(self.pairs))]
         middle = rng.uniform(0, self.vocals.seconds[i])
-        speed = draw_speed(self.augmentation, rng)
+        speed = augment.log_uniform(rng, *self.augmentation.speed)
         vocals = self._read(self.vocals, i, middle, speed, rng)
         place = middle
         if rng.random() < 0.5:
             j = self.accompaniment.draw(rng)
             place = rng.uniform(0, self.accompaniment.seconds[j])
-            speed = draw_speed(self.augmentation, rng)
+            speed = augment.log_uniform(rng, *self.augmentation.speed)
         accompaniment = self._read(self.accompaniment, j, place, speed, rng)
         sung = label_at(self.labels[Path(self.vocals.names[i]).name], middle)
         return vocals + accompaniment, sung

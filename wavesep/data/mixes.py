@@ -256,7 +256,7 @@ class MixGenerator(keras.utils.PyDataset):
 
     def _place(self, seconds: float, rng: np.random.Generator) -> tuple[float, float]:
         """Draw where a snippet begins and its speed; one longer than its clip holds all of it."""
-        speed = draw_speed(self.augmentation, rng)
+        speed = augment.log_uniform(rng, *self.augmentation.speed)
         samples = self.left_context + self.samples + self.right_context
         room = seconds - samples * speed / self.sample_rate
         return float(rng.uniform(min(room, 0.0), max(room, 0.0))), speed
@@ -294,8 +294,3 @@ class MixGenerator(keras.utils.PyDataset):
         elif which < a.mute_vocals + a.mute_accompaniment:
             stems[1:] = [augment.mute(audio) for audio in stems[1:]]
         return stems
-
-
-def draw_speed(augmentation: Augmentation, rng: np.random.Generator) -> float:
-    """Return how many times as fast a snippet is played."""
-    return float(np.exp(rng.uniform(*np.log(augmentation.speed))))

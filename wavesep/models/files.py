@@ -238,7 +238,7 @@ def read_models(models: str | os.PathLike[str]) -> list[ModelFile]:
     files = []
     for name in model_names(models):
         suffixes: set[str] = set()
-        while name.endswith(SUFFIXES):
+        while name.endswith(SUFFIXES) and not Path(name).is_file():
             name, _, suffix = name.rpartition(":")
             suffixes.add(suffix)
         file = replace(read_model_file(name), wiener="wiener" in suffixes)
