@@ -26,10 +26,15 @@ OFFSETS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def calibrated(file: ModelFile, scale: float, offset: float) -> ModelFile:
-    """Return a network whose mask is decided otherwise: ``sigmoid(scale * before + offset)``."""
+    """Return a network whose mask is decided otherwise: ``sigmoid(scale * before + offset)``.
+
+    Its card is without the scores, which are of the one before.
+    """
     kernel, bias = (file.arrays[f"mask/{name}"] * np.float32(scale) for name in ("kernel", "bias"))
     return replace(
-        file, arrays=file.arrays | {"mask/kernel": kernel, "mask/bias": bias + np.float32(offset)}
+        file,
+        arrays=file.arrays | {"mask/kernel": kernel, "mask/bias": bias + np.float32(offset)},
+        card={name: value for name, value in file.card.items() if name != "scores"},
     )
 
 
@@ -71,5 +76,8 @@ if __name__ == "__main__":
 
     tracks = find_tracks(args.train)
     songs = [track.load() for track in tracks[:: max(1, len(tracks) // args.most)][: args.most]]
+    songs = [song for song in songs if song.vocals.any()]  # silence has no SI-SDR
+    if not songs:
+        parser.error(f"nobody sings in {args.train}")
     _, best = max(trials(read_model_file(args.model), songs), key=lambda trial: trial[0])
     best.save(args.out)

@@ -37,7 +37,6 @@ from wavesep.training.activity import ActivityValidation
 
 SECONDS = 5  # that a WaveNet's loss sees of each mixture; the context comes on top
 BATCHES = 100  # in an epoch, after which the run is measured and saved
-PATIENCE = 20  # epochs without a better one before it stops early; the last ones, slow, help most
 
 parser = argparse.ArgumentParser(
     description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -141,9 +140,10 @@ rates = {row["limit"]: 1e9 * float(row["rate"]) for row in limits(find_place(Non
 card = json.loads(args.card.read_text(encoding="utf-8")) if args.card else {}
 
 try:
+    # no patience: the last epochs, whose steps are small, help most
     fit(
         network, mixes, validation, run=args.run, epochs=args.epochs,
-        learning_rate=args.learning_rate, patience=PATIENCE,
+        learning_rate=args.learning_rate,
         sources=("activity",) if activity else sources,
         licence=card.pop("licence", "not stated"), card=card,
         limit=rates.get(f"matrix product, {args.precision}"),

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -197,7 +198,8 @@ def cells_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 variable.assign(rng.uniform(0.1, 0.9, variable.shape))
     path = tmp_path_factory.mktemp("models") / "cells.safetensors"
     about = {"sample_rate": 44_100, "sources": ("vocals", "accompaniment")}
-    ModelFile.from_network(network, **about).save(path)
+    card = {"scores": "good", "limits": "small"}
+    ModelFile.from_network(network, **about, card=card).save(path)
     return path
 
 
@@ -223,15 +225,41 @@ def test_a_wider_network_answers_as_before(songs: Path, cells_file: Path, tmp_pa
     assert not residual[..., 3:, :3].any()
 
 
+def test_average(cells_file: Path, tiny_file: Path, tmp_path: Path) -> None:
+    script = EXAMPLES / "average.py"
+    new = read_model_file(cells_file)
+    rng = np.random.default_rng(3)
+    others = {n: rng.random(array.shape, np.float32) for n, array in new.arrays.items()}
+    old = replace(new, arrays=others)
+    old.halved().save(tmp_path / "old.safetensors")
+
+    run(script, cells_file, "old.safetensors", "--share", 0.25, "mean.safetensors", cwd=tmp_path)
+    with pytest.raises(AssertionError, match="not of the same architecture"):
+        run(script, cells_file, tiny_file, "odd.safetensors", cwd=tmp_path)
+
+    mean = read_model_file(tmp_path / "mean.safetensors")
+    assert mean.card == {"limits": "small"}
+    for name, array in mean.arrays.items():
+        between = new.arrays[name] + 0.25 * (others[name] - new.arrays[name])
+        np.testing.assert_allclose(array, between, atol=2e-4)  # half precision
+    assert not (tmp_path / "odd.safetensors").exists()
+
+
 def test_calibrate(songs: Path, cells_file: Path, tmp_path: Path) -> None:
+    train = shutil.copytree(songs, tmp_path / "train")
+    for kind in ("vocals", "accompaniment"):
+        shutil.copy(train / kind / "song 0.wav", train / kind / "instrumental.wav")
+    soundfile.write(train / "vocals" / "instrumental.wav", np.zeros((132_300, 2)), 44_100)
+
     out = run(
-        EXAMPLES / "calibrate.py", cells_file, songs, "new.safetensors", "--most", 2, cwd=tmp_path
+        EXAMPLES / "calibrate.py", cells_file, train, "new.safetensors", "--most", 3, cwd=tmp_path
     )
 
     rows = np.array(re.findall(r"(\S+) +(\S+) +(\S+) dB", out), dtype=float)
     before, after = (read_model_file(f) for f in (cells_file, tmp_path / "new.safetensors"))
     changed = {n for n, array in before.arrays.items() if (array != after.arrays[n]).any()}
     assert changed <= {"mask/kernel", "mask/bias"}
+    assert after.card == {"limits": "small"}  # the scores are of the one before
     scale, offset, best = rows[rows[:, 2].argmax()]
     np.testing.assert_allclose(
         after.arrays["mask/bias"], before.arrays["mask/bias"] * scale + offset, rtol=1e-5

@@ -56,18 +56,18 @@ class Augmentation:
         Shares of mixtures without the first stem, and without all others.
     """
 
-    speed: tuple[float, float] = (0.7, 1.4)
+    speed: tuple[float, float] = (0.75, 1.35)
     gain_db: float = 5.0
     pan_db: float = 4.0
     width: tuple[float, float] = (0.5, 1.2)
     mono: float = 0.5
-    low_pass: float = 0.3
+    low_pass: float = 0.2
     low_pass_hz: tuple[float, float] = (3_000.0, 16_000.0)
-    equalise: float = 0.5
-    equalise_db: float = 9.0
+    equalise: float = 0.4
+    equalise_db: float = 8.0
     noise: float = 0.4
     noise_db: tuple[float, float] = (-75.0, -45.0)
-    mute_vocals: float = 0.12
+    mute_vocals: float = 0.1
     mute_accompaniment: float = 0.04
 
 
@@ -131,7 +131,7 @@ class MixGenerator(keras.utils.PyDataset):
         channels: int = 2,
         batch_size: int = 4,
         batches: int = 100,
-        aligned_share: float = 0.3,
+        aligned_share: float = 0.4,
         sung_share: float = 0.7,
         augmentation: Augmentation = Augmentation(),
         seed: int = 0,

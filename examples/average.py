@@ -1,0 +1,44 @@
+"""Average the weights of two trained networks, one of which was trained on from the other.
+
+    python examples/average.py new.safetensors old.safetensors --share 0.3 average.safetensors
+
+What a network gains by more training on some kind of song, and what it forgets of other kinds, go
+by different shares: some of the old weights give much of the latter back. M. Wortsman et al.,
+"Robust fine-tuning of zero-shot models", arXiv:2109.01903.
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from wavesep.models.files import ModelFile, read_model_file
+
+
+def averaged(new: ModelFile, old: ModelFile, share: float) -> ModelFile:
+    """Return a network between two; its card is the new one's, without scores."""
+    arrays = {
+        name: (1 - share) * array.astype(np.float32) + share * old.arrays[name].astype(np.float32)
+        for name, array in new.arrays.items()
+    }
+    card = {name: value for name, value in new.card.items() if name != "scores"}
+    return replace(new, arrays=arrays, card=card)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("new", help="a name or a file")
+    parser.add_argument("old", help="the same, of the same architecture")
+    parser.add_argument("out", type=Path)
+    parser.add_argument(
+        "--share", type=float, default=0.5, help="of the old one (default: %(default)s)"
+    )
+    args = parser.parse_args()
+
+    new, old = read_model_file(args.new), read_model_file(args.old)
+    if (new.kind, new.architecture) != (old.kind, old.architecture):
+        parser.error(f"{args.new} and {args.old} are not of the same architecture")
+    averaged(new, old, args.share).save(args.out)
