@@ -64,6 +64,11 @@ parser.add_argument(
     "--precision", default="float32", choices=["float32", "bfloat16"],
     help="that layers compute in; their weights stay float32 (default: %(default)s)",
 )  # fmt: skip
+parser.add_argument(
+    "--patience", type=int, default=20,
+    help="stop early after so many epochs without a better one; the last ones, whose steps are "
+         "small, help most, so give more to a run with --start (default: %(default)s)",
+)  # fmt: skip
 parser.add_argument("--start", help="begin with the weights of this model, a name or a file")
 parser.add_argument(
     "--freeze", nargs="*", default=[], metavar="LAYER",
@@ -140,10 +145,9 @@ rates = {row["limit"]: 1e9 * float(row["rate"]) for row in limits(find_place(Non
 card = json.loads(args.card.read_text(encoding="utf-8")) if args.card else {}
 
 try:
-    # no patience: the last epochs, whose steps are small, help most
     fit(
         network, mixes, validation, run=args.run, epochs=args.epochs,
-        learning_rate=args.learning_rate,
+        learning_rate=args.learning_rate, patience=args.patience,
         sources=("activity",) if activity else sources,
         licence=card.pop("licence", "not stated"), card=card,
         limit=rates.get(f"matrix product, {args.precision}"),
