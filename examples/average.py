@@ -8,7 +8,6 @@ by different shares: some of the old weights give much of the latter back. M. Wo
 """
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +16,11 @@ from wavesep.models.files import ModelFile, read_model_file
 
 
 def averaged(new: ModelFile, old: ModelFile, share: float) -> ModelFile:
-    """Return a network between two; its card is the new one's, without scores."""
-    arrays = {
-        name: (1 - share) * array.astype(np.float32) + share * old.arrays[name].astype(np.float32)
-        for name, array in new.arrays.items()
-    }
-    card = {name: value for name, value in new.card.items() if name != "scores"}
-    return replace(new, arrays=arrays, card=card)
+    """Return a network between two, with the card of the new one."""
+    of_new, of_old = np.float32(1 - share), np.float32(share)
+    return new.with_arrays(
+        {name: of_new * array + of_old * old.arrays[name] for name, array in new.arrays.items()}
+    )
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ is before its sigmoid is scaled and shifted until the mean gain of SI-SDR is hig
 import argparse
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,16 +25,10 @@ OFFSETS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def calibrated(file: ModelFile, scale: float, offset: float) -> ModelFile:
-    """Return a network whose mask is decided otherwise: ``sigmoid(scale * before + offset)``.
-
-    Its card is without the scores, which are of the one before.
-    """
+    """Return a network whose mask is decided otherwise: ``sigmoid(scale * before + offset)``."""
     kernel, bias = (file.arrays[f"mask/{name}"] * np.float32(scale) for name in ("kernel", "bias"))
-    return replace(
-        file,
-        arrays=file.arrays | {"mask/kernel": kernel, "mask/bias": bias + np.float32(offset)},
-        card={name: value for name, value in file.card.items() if name != "scores"},
-    )
+    decided = {"mask/kernel": kernel, "mask/bias": bias + np.float32(offset)}
+    return file.with_arrays(file.arrays | decided)
 
 
 def mean_gain(file: ModelFile, songs: list[Stems]) -> float:

@@ -117,6 +117,11 @@ class ModelFile:
         }
         return replace(self, arrays=arrays)
 
+    def with_arrays(self, arrays: Arrays) -> ModelFile:
+        """Return the model with other weights, whose scores nobody knows: its card has none."""
+        card = {name: value for name, value in self.card.items() if name != "scores"}
+        return replace(self, arrays=arrays, card=card)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file whole or not at all.
 
