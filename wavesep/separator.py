@@ -238,7 +238,7 @@ class Separator:
             groups = -(-channels // form.model_channels)
             stepper = system.engine.stepper(groups)
             plan = replace(system.plan, chunk=stepper.samples)
-            runner = StepRunner(stepper, plan, groups, form.model_channels)
+            runner = StepRunner(stepper, plan, groups, form.model_channels, primed=stepper.primed)
             pipelines.append(Pipeline(runner, form))
             latencies.append(stream_latency(runner, form))
         return Stream(self._joined(pipelines, channels), form, max(latencies))

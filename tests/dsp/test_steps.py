@@ -16,9 +16,10 @@ from wavesep.dsp.steps import StepRunner
 class Fir:
     """A network that keeps its past and that anyone can compute: a moving weighted sum."""
 
-    def __init__(self, taps: Audio, groups: int) -> None:
+    def __init__(self, taps: Audio, groups: int, *, primed: bool) -> None:
         self._taps = taps
-        self._past = np.full((groups, len(taps) - 1, 1), 1e6, np.float32)  # means nothing
+        past = 0.0 if primed else 1e6  # the latter means nothing
+        self._past = np.full((groups, len(taps) - 1, 1), past, np.float32)
 
     def __call__(self, mixtures: Audio) -> Audio:
         seen = np.concatenate([self._past, mixtures], axis=1)
@@ -36,10 +37,11 @@ class Fir:
     right=st.integers(0, 20),
     groups=st.integers(1, 2),
     silent=st.integers(0, 300),
+    primed=st.booleans(),
 )
 def test_any_blocks_give_the_estimate_of_the_whole(
     samples: int, cuts: list[int], step: int, frame_size: int, left: int, right: int, groups: int,
-    silent: int,
+    silent: int, primed: bool,
 ) -> None:  # fmt: skip
     rng = np.random.default_rng(samples)
     left, right, step = left * frame_size, right * frame_size, step * frame_size
@@ -47,8 +49,9 @@ def test_any_blocks_give_the_estimate_of_the_whole(
     sound[:, :silent] = 0
     taps = rng.uniform(-1, 1, left + right + 1).astype(np.float32)
     runner = StepRunner(
-        Fir(taps, groups), ChunkPlan(step, left, right, frame_size, 1), groups, channels=1
-    )
+        Fir(taps, groups, primed=primed), ChunkPlan(step, left, right, frame_size, 1), groups,
+        channels=1, primed=primed,
+    )  # fmt: skip
 
     edges = sorted({0, samples, *(min(cut, samples) for cut in cuts)})
     given_back, parts = 0, []
@@ -77,3 +80,17 @@ def test_what_depends_on_silence_alone_is_silent() -> None:
 
     # frame 25 holds it: it is in the right context of frames 22 to 24, in the left of 26 and 27
     np.testing.assert_array_equal(np.flatnonzero(estimate), np.arange(44, 56))
+
+
+def test_what_begins_with_silence_is_given_one_step_of_it() -> None:
+    steps = []
+
+    def network(mixtures: Audio) -> Audio:
+        steps.append(mixtures.shape[1])
+        return np.zeros_like(mixtures)
+
+    StepRunner(network, ChunkPlan(8, 84, 6, 2, 1), groups=1, channels=1, primed=True)
+    assert steps == [8]
+
+    StepRunner(network, ChunkPlan(8, 84, 6, 2, 1), groups=1, channels=1)
+    assert steps == [8] * 11

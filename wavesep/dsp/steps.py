@@ -25,6 +25,9 @@ class StepRunner:
         Its chunk is the step.
     groups, channels : int
         Of the sound.
+    primed : bool
+        Whether the network begins as if it had heard silence. Else it is given ``left_context`` of
+        it first.
 
     Attributes
     ----------
@@ -32,7 +35,15 @@ class StepRunner:
         A sample of the estimate comes out when at most this many samples have come in after it.
     """
 
-    def __init__(self, network: Network, plan: ChunkPlan, groups: int, channels: int) -> None:
+    def __init__(
+        self,
+        network: Network,
+        plan: ChunkPlan,
+        groups: int,
+        channels: int,
+        *,
+        primed: bool = False,
+    ) -> None:
         self._network = network
         self._plan = plan
         self._context = plan.left_context + plan.right_context
@@ -41,7 +52,11 @@ class StepRunner:
         self._samples = 0  # pushed and not given back
         self._early = self._context  # estimates still to come that lie before the sound
         self.latency = plan.right_context + plan.chunk - 1
-        self._step(np.zeros((groups, plan.left_context, channels), np.float32))
+        before = plan.left_context
+        if primed:  # one step is enough: a network's first is slow, and should not be a block's
+            before = min(before, plan.chunk + before % plan.chunk)
+            self._early -= plan.left_context - before
+        self._step(np.zeros((groups, before, channels), np.float32))
 
     def push(self, block: Audio) -> Audio:
         """Go on with the sound.

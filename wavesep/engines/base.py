@@ -23,9 +23,12 @@ class Stepper(Protocol):
     ----------
     samples : int
         Length of a piece.
+    primed : bool
+        Whether it begins as if it had heard silence.
     """
 
     samples: int
+    primed: bool
 
     def __call__(self, mixtures: Audio) -> Audio:
         """Go on with a sound.
@@ -39,8 +42,8 @@ class Stepper(Protocol):
         -------
         float32 array, (groups, samples, channels * targets)
             The estimate of what came ``right_context`` samples earlier. The first ``left_context +
-            right_context`` samples mean nothing: give ``left_context`` zeros first. It is the
-            caller's own, to be written to.
+            right_context`` samples mean nothing: give ``left_context`` zeros first, unless it is
+            `primed`. It is the caller's own, to be written to.
         """
         ...
 

@@ -79,6 +79,8 @@ class KerasEngine:
 class KerasStepper:
     """A network that keeps its past in variables; see `Stepper`."""
 
+    primed = False
+
     def __init__(self, model: ModelFile, groups: int, precision: str, device: str | None) -> None:
         config = model.architecture
         self.samples = step_frames(config) * config["frame_size"]

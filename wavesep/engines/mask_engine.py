@@ -85,6 +85,8 @@ class WindowStepper:
     samples : int
     """
 
+    primed = True
+
     def __init__(self, network: Callable[[Audio], Audio], context: int, samples: int) -> None:
         self.samples = samples
         self._network = network

@@ -74,6 +74,8 @@ class OpenvinoEngine:
 class OpenvinoStepper:
     """A network that keeps its past between calls; see `Stepper`."""
 
+    primed = False
+
     def __init__(self, request: openvino.InferRequest, samples: int) -> None:
         self._request = request
         self.samples = samples
