@@ -46,16 +46,16 @@ class StepRunner:
     ) -> None:
         self._network = network
         self._plan = plan
-        self._context = plan.left_context + plan.right_context
+        context = plan.left_context + plan.right_context
         self._pending = np.zeros((groups, 0, channels), np.float32)
-        self._active = np.zeros((groups, self._context // plan.frame_size), np.bool_)
+        self._active = np.zeros((groups, context // plan.frame_size), np.bool_)
         self._samples = 0  # pushed and not given back
-        self._early = self._context  # estimates still to come that lie before the sound
         self.latency = plan.right_context + plan.chunk - 1
         before = plan.left_context
         if primed:  # one step is enough: a network's first is slow, and should not be a block's
             before = min(before, plan.chunk + before % plan.chunk)
-            self._early -= plan.left_context - before
+        # estimates still to come that lie before the sound
+        self._early = before + plan.right_context
         self._step(np.zeros((groups, before, channels), np.float32))
 
     def push(self, block: Audio) -> Audio:
