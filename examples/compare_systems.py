@@ -20,6 +20,7 @@ from wavesep.data.tracks import find_tracks
 from wavesep.evaluation import Settings, evaluate, summarise
 from wavesep.evaluation.pictures import SECONDS as DRAWN
 from wavesep.evaluation.pictures import draw_masks
+from wavesep.evaluation.scoring import separator_of
 from wavesep.models.files import fingerprint, read_models
 
 COMBINED = ["vocals:speeds", "vocals:wiener", "vocals+unet"]
@@ -78,40 +79,39 @@ def print_table(rows: list[list[str]]) -> None:
     print("\n".join([rule, lines[0], rule, *lines[1:], rule]))
 
 
-if __name__ == "__main__":  # the processes that score import this file
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("clips", type=Path, help="folder of clips, scored whole")
-    parser.add_argument("--songs", type=Path, metavar="FOLDER", help="scored in windows of 10 s")
-    parser.add_argument("--out", type=Path, default=Path("comparison"))
-    parser.add_argument(
-        "--picture", nargs=2, metavar=("SONG", "PNG"), help="draw each system's masks of a song"
-    )
-    args = parser.parse_args()
+parser = argparse.ArgumentParser(
+    description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+)
+parser.add_argument("clips", type=Path, help="folder of clips, scored whole")
+parser.add_argument("--songs", type=Path, metavar="FOLDER", help="scored in windows of 10 s")
+parser.add_argument("--out", type=Path, default=Path("comparison"))
+parser.add_argument(
+    "--picture", nargs=2, metavar=("SONG", "PNG"), help="draw each system's masks of a song"
+)
+args = parser.parse_args()
 
-    ready = [n for n, m in wavesep.list_models().items() if m.ships and n != "vocal_activity"]
-    systems = [*ready, *COMBINED]
-    separators = {system: wavesep.Separator(system) for system in systems}
-    on_clips = gains(args.clips, systems, None, args.out / "clips")
-    on_songs = gains(args.songs, systems, WINDOW, args.out / "songs") if args.songs else {}
+ready = [n for n, m in wavesep.list_models().items() if m.ships and n != "vocal_activity"]
+systems = [*ready, *COMBINED]
+separators = {system: separator_of(system) for system in systems}  # those that are scored
+on_clips = gains(args.clips, systems, None, args.out / "clips")
+on_songs = gains(args.songs, systems, WINDOW, args.out / "songs") if args.songs else {}
 
-    song = find_tracks(args.songs or args.clips)[0].load()
-    mixture = song.mixture[: SECONDS * song.sample_rate]
-    speed = times_real_time(separators, mixture, song.sample_rate)
-    rows = [["system", "parameters", "clips", "songs", "speed", "hears", "latency"]]
-    for system, gain in on_clips.items():
-        parameters, around, latency, fast = ["-"] * 4
-        if system in separators:
-            parameters, around, latency = row(system, separators[system])
-            fast = f"{speed[system]:.3g} x"
-        scored = [decibels(gain), decibels(on_songs[system]) if on_songs else "-"]
-        rows.append([system, parameters, *scored, fast, around, latency])
-    print_table(rows)
+song = find_tracks(args.songs or args.clips)[0].load()
+mixture = song.mixture[: SECONDS * song.sample_rate]
+speed = times_real_time(separators, mixture, song.sample_rate)
+rows = [["system", "parameters", "clips", "songs", "speed", "hears", "latency"]]
+for system, gain in on_clips.items():
+    parameters, around, latency, fast = ["-"] * 4
+    if system in separators:
+        parameters, around, latency = row(system, separators[system])
+        fast = f"{speed[system]:.3g} x"
+    scored = [decibels(gain), decibels(on_songs[system]) if on_songs else "-"]
+    rows.append([system, parameters, *scored, fast, around, latency])
+print_table(rows)
 
-    if args.picture:
-        audio, rate = read_audio(args.picture[0])
-        stems = {name: s.separate(audio, rate)["vocals"] for name, s in separators.items()}
-        start = min(round(PICTURE_START * rate), max(0, len(audio) - round(DRAWN * rate)))
-        draw_masks(audio, stems, rate, start, Path(args.picture[1]))
-        print(f"drawn: {args.picture[1]}")
+if args.picture:
+    audio, rate = read_audio(args.picture[0])
+    stems = {name: s.separate(audio, rate)["vocals"] for name, s in separators.items()}
+    start = min(round(PICTURE_START * rate), max(0, len(audio) - round(DRAWN * rate)))
+    draw_masks(audio, stems, rate, start, Path(args.picture[1]))
+    print(f"drawn: {args.picture[1]}")

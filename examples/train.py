@@ -23,7 +23,7 @@ from typing import Any
 import keras
 
 import wavesep
-from wavesep.bench.limits import limits
+from wavesep.bench.limits import product_rate
 from wavesep.data import Clips, MixGenerator
 from wavesep.data.clips import pairs, split_names
 from wavesep.data.labels import ActivityExamples, read_labels
@@ -141,7 +141,6 @@ else:
         *stems, samples=length, workers=os.cpu_count() or 1, **form, **around, **order
     )  # fmt: skip
     validation = Validation(*valid, samples=samples, most=args.most, **form, **contexts)
-rates = {row["limit"]: 1e9 * float(row["rate"]) for row in limits(find_place(None))}
 card = json.loads(args.card.read_text(encoding="utf-8")) if args.card else {}
 
 try:
@@ -150,7 +149,7 @@ try:
         learning_rate=args.learning_rate, patience=args.patience,
         sources=("activity",) if activity else sources,
         licence=card.pop("licence", "not stated"), card=card,
-        limit=rates.get(f"matrix product, {args.precision}"),
+        limit=product_rate(find_place(None), args.precision),
     )  # fmt: skip
 except KeyboardInterrupt:
     sys.exit("stopped; the same command goes on from the last whole epoch")

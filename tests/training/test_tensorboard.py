@@ -56,13 +56,13 @@ def test_a_picture_shows_where_the_sound_is() -> None:
 
     picture = draw_spectrograms(dict(zip(PANELS, panels, strict=True)), 44_100, "a tone")
 
-    assert picture.shape == (640, 640, 4)
+    assert picture.shape == (496, 720, 4)
     brightness = picture[..., :3].mean(axis=2)
     # the panels stand one above the other; each is bright where its tone sounds
-    mixture, target, estimate = (brightness[y : y + 160, 100:480] for y in (40, 240, 440))
-    assert mixture[:, 40:150].max() > 200
-    assert target[:, 40:150].max() < mixture[:, 40:150].max() - 100
-    assert target[:, 230:340].max() > 200
+    mixture, target, estimate = (brightness[y : y + 110, 75:695] for y in (41, 191, 341))
+    assert mixture[:, 50:250].max() > 200
+    assert target[:, 50:250].max() < mixture[:, 50:250].max() - 100
+    assert target[:, 350:550].max() > 200
     assert estimate.max() < 100
 
 
@@ -82,4 +82,4 @@ def test_every_target_has_its_panels(four_stems: tuple[Clips, ...]) -> None:
     assert list(panels) == ["mixture", "target 1", "estimate 1", "target 2", "estimate 2"]
     np.testing.assert_array_equal(panels["target 2"], validation.targets[1, :, 2:])
     np.testing.assert_array_equal(panels["estimate 1"], estimate[:, :2])
-    assert draw_spectrograms(panels, RATE, "five").shape == (1_066, 640, 4)
+    assert draw_spectrograms(panels, RATE, "five").shape == (800, 720, 4)

@@ -10,7 +10,7 @@ import numpy as np
 from .timing import Row, alternate, cores, median
 
 SIDES = {"cpu": 2_048, "gpu": 8_192}  # of a matrix
-PRODUCTS = 5  # in a call
+PRODUCTS = 2  # in a call
 COPIED = 1 << 28  # bytes in a call: far more than any cache holds
 
 
@@ -34,6 +34,22 @@ def limits(device: str) -> list[Row]:
         rate = amount / median(times, name) / 1e9
         rows.append({"limit": name, "rate": rate, "unit": "GB/s" if name == copy else "GFLOP/s"})
     return rows
+
+
+def product_rate(device: str, precision: str) -> float | None:
+    """Measure the operations a second of matrix products; None if the device has no such precision.
+
+    Parameters
+    ----------
+    device : str
+        "cpu", "gpu" …
+    precision : str
+    """
+    product = matrix_products(device).get(precision)
+    if product is None:
+        return None
+    product()
+    return operations(device) / median(alternate({precision: product}, rounds=3), precision)
 
 
 def matrix_products(device: str) -> dict[str, Callable[[], object]]:

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import librosa
 import numpy as np
-from librosa.display import specshow
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from ..audio import Audio
+from ..dsp.pictures import DPI, WIDTH, draw_panels, mel_power
 
 SECONDS = 8.0  # of a song that is drawn
-WINDOW, HOP = 2_048, 512
 FLOOR = -70  # dB below the loudest that is drawn
 
 
 def draw_spectrograms(
     sounds: Mapping[str, Audio], sample_rate: int, start: int, path: Path
 ) -> None:
-    """Draw some seconds of several sounds, one below the other, on one scale.
+    """Draw some seconds of several sounds as mel spectrograms, one below the other, on one scale.
 
     Parameters
     ----------
@@ -36,16 +33,14 @@ def draw_spectrograms(
         Of the PNG; its folder is made where missing.
     """
     part = slice(start, start + round(SECONDS * sample_rate))
-    magnitudes = {
-        name: np.abs(librosa.stft(padded(audio[part]), n_fft=WINDOW, hop_length=HOP))
-        for name, audio in sounds.items()
-    }
-    top = max(float(magnitude.max()) for magnitude in magnitudes.values()) or 1.0
+    powers = {name: mel_power(audio[part], sample_rate) for name, audio in sounds.items()}
+    top = max(float(power.max()) for power in powers.values()) or 1.0
     loudness = {
-        name: librosa.amplitude_to_db(magnitude, ref=top, top_db=None)
-        for name, magnitude in magnitudes.items()
+        name: librosa.power_to_db(power, ref=top, top_db=None) for name, power in powers.items()
     }
-    draw_panels(loudness, sample_rate, start, path, vmin=FLOOR, vmax=0, cmap="magma")
+    title = f"from {start / sample_rate:.0f} s on, {FLOOR} to 0 dB"
+    figure = draw_panels(loudness, sample_rate, title, vmin=FLOOR, vmax=0, cmap="magma")
+    save(figure, path)
 
 
 def draw_masks(
@@ -66,41 +61,20 @@ def draw_masks(
         Of the PNG; its folder is made where missing.
     """
     part = slice(start, start + round(SECONDS * sample_rate))
-    whole = librosa.stft(padded(mixture[part]), n_fft=WINDOW, hop_length=HOP)
-    loudness = librosa.amplitude_to_db(np.abs(whole), ref=np.max, top_db=-FLOOR)
+    whole = mel_power(mixture[part], sample_rate)
+    loudness = librosa.power_to_db(whole, ref=np.max, top_db=-FLOOR)
     panels = {"mixture": (loudness + -FLOOR) / -FLOOR}
-    floor = np.abs(whole).max() * 10 ** (FLOOR / 20)
+    whole = np.maximum(whole, whole.max() * 10 ** (FLOOR / 10))
     for name, stem in stems.items():
-        ours = librosa.stft(padded(stem[part]), n_fft=WINDOW, hop_length=HOP)
-        panels[name] = np.clip(np.abs(ours) / np.maximum(np.abs(whole), floor), 0, 1)
-    draw_panels(panels, sample_rate, start, path, vmin=0, vmax=1, cmap="gray")
+        panels[name] = np.clip(np.sqrt(mel_power(stem[part], sample_rate) / whole), 0, 1)
+    title = f"from {start / sample_rate:.0f} s on"
+    save(draw_panels(panels, sample_rate, title, vmin=0, vmax=1, cmap="gray"), path)
 
 
-def draw_panels(
-    panels: Mapping[str, NDArray[np.float32]],
-    sample_rate: int,
-    start: int,
-    path: Path,
-    **scale: Any,
-) -> None:
-    """Draw pictures of ``(bins, frames)`` on one scale, one below the other, into a PNG."""
-    figure = Figure(figsize=(9, 1.9 * len(panels)), layout="constrained")
-    axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
-    for axis, (name, panel) in zip(axes, panels.items(), strict=True):
-        specshow(
-            panel, sr=sample_rate, hop_length=HOP, x_axis="time", y_axis="log", ax=axis, **scale
-        )
-        axis.set(xlabel="", ylabel="Hz")
-        axis.set_title(name, loc="left", fontsize=9)
-    axes[-1].set(xlabel=f"seconds after {start / sample_rate:.0f} s")
+def save(figure: Figure, path: Path) -> None:
+    """Write a picture as a PNG, in a folder that is made where missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=80)
-
-
-def padded(audio: Audio) -> Audio:
-    """Return the mean of all channels, long enough for one window."""
-    mono = audio.mean(axis=1)
-    return np.pad(mono, (0, max(WINDOW - len(mono), 0)))
+    figure.savefig(path, dpi=DPI)
 
 
 def draw_boxes(scores: Mapping[str, Sequence[float]], title: str, path: Path) -> None:
@@ -114,7 +88,7 @@ def draw_boxes(scores: Mapping[str, Sequence[float]], title: str, path: Path) ->
     path : Path
         Of the PNG.
     """
-    figure = Figure(figsize=(9, 1 + 0.5 * len(scores)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 1 + 0.5 * len(scores)), layout="constrained")
     axis = figure.subplots()
     values = [[v for v in scores[name] if np.isfinite(v)] for name in scores]
     axis.boxplot(
@@ -127,4 +101,4 @@ def draw_boxes(scores: Mapping[str, Sequence[float]], title: str, path: Path) ->
     axis.invert_yaxis()
     axis.grid(axis="x", alpha=0.3)
     axis.set(xlabel="dB", title=title)
-    figure.savefig(path, dpi=80)
+    save(figure, path)

@@ -10,15 +10,14 @@ from typing import Any
 
 import librosa
 import numpy as np
-from librosa.display import specshow
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ..audio import Audio
+from ..dsp.pictures import DPI, draw_panels, mel_power
 from .validation import Validation
 
 CLIPS = 4  # validation clips that are shown, spread over all of them
-FLOOR_DB = -80.0  # below the mixture's peak, in pictures
+FLOOR_DB = -80  # below the mixture's peak, in pictures
 
 log = logging.getLogger(__name__)
 
@@ -110,27 +109,16 @@ def draw_spectrograms(panels: dict[str, Audio], sample_rate: int, title: str) ->
     -------
     uint8 array, (height, width, 4)
     """
-    figure = Figure(figsize=(8, 8 * len(panels) / 3), layout="constrained")
-    figure.suptitle(title)
+    powers = {name: mel_power(audio, sample_rate) for name, audio in panels.items()}
     # a little above zero, so that a silent mixture has a logarithm
-    reference = max(float(np.max(mel_power(panels["mixture"], sample_rate))), 1e-10)
-    axes = figure.subplots(len(panels), 1, sharex=True, sharey=True)
-    for axis, (name, audio) in zip(axes, panels.items(), strict=True):
-        power = librosa.power_to_db(mel_power(audio, sample_rate), ref=reference, top_db=None)
-        picture = specshow(
-            power, sr=sample_rate, x_axis="time", y_axis="mel", ax=axis, vmin=FLOOR_DB, vmax=0
-        )
-        axis.set(ylabel=f"{name}, Hz", xlabel="")
-    axes[-1].set(xlabel="seconds")
-    figure.colorbar(picture, ax=axes, format="%+.0f dB")
+    reference = max(float(powers["mixture"].max()), 1e-10)
+    decibels = {
+        name: librosa.power_to_db(power, ref=reference, top_db=None)
+        for name, power in powers.items()
+    }
+    title = f"{title}, {FLOOR_DB} to 0 dB"
+    figure = draw_panels(decibels, sample_rate, title, vmin=FLOOR_DB, vmax=0, cmap="magma")
     file = io.BytesIO()
-    figure.savefig(file, format="rgba", dpi=80)
-    return np.frombuffer(file.getvalue(), dtype=np.uint8).reshape(-1, 8 * 80, 4)
-
-
-def mel_power(audio: Audio, sample_rate: int) -> NDArray[np.float32]:
-    """Return the mel power spectrogram of the mono sum, ``(bands, frames)``."""
-    power: NDArray[np.float32] = librosa.feature.melspectrogram(
-        y=audio.mean(axis=1), sr=sample_rate, n_fft=2048, hop_length=512
-    )
-    return power
+    figure.savefig(file, format="rgba", dpi=DPI)
+    width, height = (round(inches * DPI) for inches in figure.get_size_inches())
+    return np.frombuffer(file.getvalue(), dtype=np.uint8).reshape(height, width, 4)
