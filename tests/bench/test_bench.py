@@ -60,6 +60,19 @@ def test_a_product_of_keras_is_the_product(precision: str, monkeypatch: pytest.M
     assert limits.operations("cpu") == limits.PRODUCTS * 2 * 64**3
 
 
+def test_the_rate_is_that_of_a_product(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[str] = []
+    products = {"float32": lambda: called.append("float32")}
+    monkeypatch.setattr(limits, "matrix_products", lambda device: products)
+    monkeypatch.setattr(
+        limits, "alternate", lambda functions, rounds: {name: [0.5] for name in functions}
+    )
+
+    assert limits.product_rate("cpu", "float32") == limits.operations("cpu") / 0.5
+    assert called == ["float32"]  # the first call, which warms up, is not timed
+    assert limits.product_rate("cpu", "bfloat16") is None
+
+
 def test_the_table_of_the_design_is_there() -> None:
     sizes = {
         (a["filters"], a["frame_size"], a["layers_per_stack"]) for a in networks.NETWORKS.values()
