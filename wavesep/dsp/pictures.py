@@ -44,9 +44,31 @@ def mel_hop(sample_rate: int) -> int:
     return int(2 ** round(np.log2(512 * sample_rate / 44_100)))
 
 
-def draw_panels(
-    panels: Mapping[str, Panel], sample_rate: int, title: str = "", **scale: Any
+def draw_loudness(
+    powers: Mapping[str, Panel], sample_rate: int, title: str, top: float, floor_db: int
 ) -> Figure:
+    """Draw mel power spectrograms in dB, one below the other.
+
+    Parameters
+    ----------
+    powers : dict of str to array, (128, frames)
+        By what is written above them; see `mel_power`.
+    sample_rate : int
+        In Hz.
+    title : str
+    top : float, > 0
+        The power that is drawn brightest.
+    floor_db : int, < 0
+        What is darkest, in dB below that.
+    """
+    decibels = {
+        name: librosa.power_to_db(power, ref=top, top_db=None) for name, power in powers.items()
+    }
+    title = f"{title}, {floor_db} to 0 dB"
+    return draw_panels(decibels, sample_rate, title, vmin=floor_db, vmax=0, cmap="magma")
+
+
+def draw_panels(panels: Mapping[str, Panel], sample_rate: int, title: str, **scale: Any) -> Figure:
     """Draw pictures of ``(mel bands, frames)`` on one scale, one below the other.
 
     Parameters

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..audio import Audio
-from ..dsp.pictures import DPI, WIDTH, draw_panels, mel_power
+from ..dsp.pictures import DPI, WIDTH, draw_loudness, draw_panels, mel_power
 
 SECONDS = 8.0  # of a song that is drawn
 FLOOR = -70  # dB below the loudest that is drawn
@@ -35,12 +35,8 @@ def draw_spectrograms(
     part = slice(start, start + round(SECONDS * sample_rate))
     powers = {name: mel_power(audio[part], sample_rate) for name, audio in sounds.items()}
     top = max(float(power.max()) for power in powers.values()) or 1.0
-    loudness = {
-        name: librosa.power_to_db(power, ref=top, top_db=None) for name, power in powers.items()
-    }
-    title = f"from {start / sample_rate:.0f} s on, {FLOOR} to 0 dB"
-    figure = draw_panels(loudness, sample_rate, title, vmin=FLOOR, vmax=0, cmap="magma")
-    save(figure, path)
+    title = f"from {start / sample_rate:.0f} s on"
+    save(draw_loudness(powers, sample_rate, title, top, FLOOR), path)
 
 
 def draw_masks(

@@ -8,12 +8,11 @@ from importlib import import_module, util
 from pathlib import Path
 from typing import Any
 
-import librosa
 import numpy as np
 from numpy.typing import NDArray
 
 from ..audio import Audio
-from ..dsp.pictures import DPI, draw_panels, mel_power
+from ..dsp.pictures import DPI, draw_loudness, mel_power
 from .validation import Validation
 
 CLIPS = 4  # validation clips that are shown, spread over all of them
@@ -112,12 +111,7 @@ def draw_spectrograms(panels: dict[str, Audio], sample_rate: int, title: str) ->
     powers = {name: mel_power(audio, sample_rate) for name, audio in panels.items()}
     # a little above zero, so that a silent mixture has a logarithm
     reference = max(float(powers["mixture"].max()), 1e-10)
-    decibels = {
-        name: librosa.power_to_db(power, ref=reference, top_db=None)
-        for name, power in powers.items()
-    }
-    title = f"{title}, {FLOOR_DB} to 0 dB"
-    figure = draw_panels(decibels, sample_rate, title, vmin=FLOOR_DB, vmax=0, cmap="magma")
+    figure = draw_loudness(powers, sample_rate, title, reference, FLOOR_DB)
     file = io.BytesIO()
     figure.savefig(file, format="rgba", dpi=DPI)
     width, height = (round(inches * DPI) for inches in figure.get_size_inches())
