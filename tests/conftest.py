@@ -141,3 +141,24 @@ def ffmpeg() -> None:
     """A test that needs FFmpeg's programs, as musdb does, is skipped where they are not."""
     if not (shutil.which("ffmpeg") and shutil.which("ffprobe")):
         pytest.skip("musdb needs ffmpeg and ffprobe, which are not here")
+
+
+@pytest.fixture(scope="session")
+def cells_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small network with a filterbank, whose weights are all random."""
+    from wavesep import WaveNet
+
+    network = WaveNet(
+        filters=4, skip_filters=4, kernel_size=3, stacks=1, layers_per_stack=2, frame_size=256,
+        channels=1, filterbank=32, cell_filters=3, activation="linear",
+    )  # fmt: skip
+    rng = np.random.default_rng(2)
+    for layer in network.layers:
+        if "analysis" not in layer.name and "synthesis" not in layer.name:
+            for variable in layer.weights:
+                variable.assign(rng.uniform(0.1, 0.9, variable.shape))
+    path = tmp_path_factory.mktemp("models") / "cells.safetensors"
+    about = {"sample_rate": 44_100, "sources": ("vocals", "accompaniment")}
+    card = {"scores": "good", "limits": "small"}
+    ModelFile.from_network(network, **about, card=card).save(path)
+    return path

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from wavesep import PRESETS, Separator, WaveNet, list_models
+from wavesep import PRESETS, Separator, list_models
 from wavesep.dsp.demo import demo_song
 from wavesep.evaluation import si_sdr
-from wavesep.models.files import ModelFile, read_model_file
+from wavesep.models.files import read_model_file
 from wavesep.models.filterbank import band_filters
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -182,25 +182,6 @@ def test_train_filterbank(songs: Path, tmp_path: Path) -> None:
     assert np.abs(change).max() > 1e-4
     for file in (before, after):
         assert all(np.isfinite(array).all() for array in file.arrays.values())
-
-
-@pytest.fixture(scope="module")
-def cells_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small network with a filterbank, whose weights are all random."""
-    network = WaveNet(
-        filters=4, skip_filters=4, kernel_size=3, stacks=1, layers_per_stack=2, frame_size=256,
-        channels=1, filterbank=32, cell_filters=3, activation="linear",
-    )  # fmt: skip
-    rng = np.random.default_rng(2)
-    for layer in network.layers:
-        if "analysis" not in layer.name and "synthesis" not in layer.name:
-            for variable in layer.weights:
-                variable.assign(rng.uniform(0.1, 0.9, variable.shape))
-    path = tmp_path_factory.mktemp("models") / "cells.safetensors"
-    about = {"sample_rate": 44_100, "sources": ("vocals", "accompaniment")}
-    card = {"scores": "good", "limits": "small"}
-    ModelFile.from_network(network, **about, card=card).save(path)
-    return path
 
 
 def test_a_wider_network_answers_as_before(songs: Path, cells_file: Path, tmp_path: Path) -> None:

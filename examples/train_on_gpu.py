@@ -1,0 +1,310 @@
+r"""Train a WaveNet with a filterbank on a GPU that is there for minutes (PyTorch).
+
+    python examples/train_on_gpu.py --vocals MIR1K/train/vocals singing \
+        --accompaniment MIR1K/train/accompaniment instrumentals --valid MIR1K/valid --seconds 600
+
+What train.py does, but mixtures are made on the GPU, too, a step is one CUDA graph, and the
+learning rate falls to zero as a cosine of time. A folder that is given twice is heard twice as
+often. An epoch is as long as --epoch says; at its end the mean of the last weights is measured and
+saved. The same command goes on after the last whole epoch. With --voices, what
+data_prep/change_voices.py writes to folders below that one meanwhile is heard, too. Without a GPU
+it runs as well, to try it.
+"""
+
+import argparse
+import json
+import logging
+import math
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ["KERAS_BACKEND"] = "torch"
+
+import keras
+import numpy as np
+import torch
+from gpu_mixes import RATE, Bank, Mixer
+from keras import ops
+
+from wavesep.data import Clips
+from wavesep.data.clips import find_audio
+from wavesep.engines.keras_engine import computing_in
+from wavesep.models.architecture import BACKWARD, operations
+from wavesep.models.files import TWO_STEMS, ModelFile, read_model_file
+from wavesep.training import Validation
+from wavesep.training.fit import BEST, CHECKPOINT
+from wavesep.training.recipes import recipe_of
+from wavesep.training.resume import Progress, load_checkpoint, save_checkpoint
+
+SECONDS = 5  # that the loss sees of each mixture; the context comes on top
+WARM_UP = 0.02  # share of the time in which the learning rate rises
+FREEZE = ("analysis_", "synthesis_")  # begin as Fourier's filters, and stay
+INNER = ("encoder", "layer", "hints", "cell_", "spectrum_", "hinted", "mask_relu", "mask_norm")
+LAST = 1000  # steps whose weights the mean is of, at the most
+FLOOR = 0.01  # of the error's power to the target's: what is better than 20 dB hardly counts
+SETTINGS = ("start", "seconds", "epoch", "batch_size", "learning_rate", "db", "precision", "seed")
+SILENT = 1e-3  # RMS of a target whose error in dB means nothing
+
+Step = Callable[[torch.Tensor, torch.Tensor], None]
+
+log = logging.getLogger("train_on_gpu")
+
+
+def loss_of(estimate: torch.Tensor, target: torch.Tensor, share: float) -> torch.Tensor:
+    """Return the MAE, plus so many times the mean error in dB of what sounds."""
+    error = estimate - target
+    loss = error.abs().mean()
+    if share:
+        power = target.square().mean((1, 2))
+        ratio = error.square().mean((1, 2)) / power.clamp(min=SILENT**2)
+        loss = loss + share * (10 * torch.log10(ratio + FLOOR) * (power > SILENT**2)).mean()
+    return loss
+
+
+def build(start: str, precision: str) -> tuple[keras.Model, ModelFile]:
+    """Return a network whose inner layers compute in a precision; sound stays float32."""
+    file = read_model_file(start)
+    with computing_in(precision):
+        network = file.build(padding="valid")
+    for layer in network.layers:
+        if layer.name == "mask" or not layer.name.startswith(INNER):
+            layer.dtype_policy = keras.dtype_policies.DTypePolicy("float32")
+        layer.trainable = not layer.name.startswith(FREEZE)
+    return network, file
+
+
+def keep_numbers() -> None:
+    """Let Keras bring a plain number to the GPU once, not in every step.
+
+    A copy waits for all that the GPU has to do before it, and no graph can hold one.
+    """
+    from keras.src.backend import torch as backend
+
+    plain, known = backend.core.convert_to_tensor, {}
+
+    def convert_to_tensor(x: object, dtype: object = None, **options: object) -> torch.Tensor:
+        if type(x) not in (int, float, bool):
+            return plain(x, dtype, **options)
+        key = (type(x), x, str(dtype))
+        if key not in known:
+            known[key] = plain(x, dtype, **options)
+        return known[key]
+
+    for module in (*vars(backend).values(), backend):
+        if getattr(module, "convert_to_tensor", None) is plain:
+            module.convert_to_tensor = convert_to_tensor
+
+
+class Trainer:
+    """A network, its optimizer, and the mean of its last weights.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Compiled.
+    db : float
+        Weight of the error in dB; see `loss_of`.
+    """
+
+    def __init__(self, network: keras.Model, db: float) -> None:
+        self.network = network
+        self.db = db
+        self.variables = network.trainable_variables
+        network.optimizer.build(self.variables)
+        self.weights = [v.value for v in network.variables if v.value.is_floating_point()]
+        self.means = [w.detach().clone() for w in self.weights]
+        self.pace = torch.ones((), device=self.means[0].device)  # of the mean
+        self.loss = torch.zeros((), device=self.means[0].device)
+        self.steps = 0
+
+    def train(self, mixture: torch.Tensor, target: torch.Tensor) -> None:
+        """Take one step."""
+        parameters = [v.value for v in self.variables]
+        loss = loss_of(self.network(mixture, training=True), target, self.db)
+        gradients = torch.autograd.grad(loss, parameters)
+        with torch.no_grad():
+            self.network.optimizer.apply(gradients, self.variables)
+            self.loss.lerp_(loss, 0.02)
+            for mean, weight in zip(self.means, self.weights, strict=True):
+                mean.lerp_(weight, self.pace)
+
+    @torch.no_grad()
+    def swap(self) -> None:
+        """Let the network have the mean weights, or its own again."""
+        own = [w.clone() for w in self.weights]
+        torch._foreach_copy_(self.weights, self.means)
+        torch._foreach_copy_(self.means, own)
+
+    def as_graph(self, batch_size: int, length: int, samples: int) -> Step:
+        """Return `train` as one CUDA graph: hundreds of kernels without Python between them."""
+        before = [w.clone() for w in self.weights]
+        mixture, target = (
+            torch.randn(batch_size, size, 1, device=self.pace.device) for size in (length, samples)
+        )
+        torch.backends.cudnn.benchmark = True
+        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):
+            for _ in range(3):  # cuDNN chooses, buffers are made
+                self.train(mixture, target)
+        torch.cuda.current_stream().wait_stream(aside)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self.train(mixture, target)
+        torch.backends.cudnn.benchmark = False  # validation has other shapes, each but once
+        with torch.no_grad():  # forget these steps
+            torch._foreach_copy_(self.weights, before)
+            self.loss.zero_()
+            for variable in self.network.optimizer.variables:
+                variable.assign(ops.zeros_like(variable))
+
+        def step(new_mixture: torch.Tensor, new_target: torch.Tensor) -> None:
+            mixture.copy_(new_mixture)
+            target.copy_(new_target)
+            graph.replay()
+
+        return step
+
+    def set_rate(self, rate: float) -> None:
+        """Set the learning rate, and how much the next steps count in the mean."""
+        self.network.optimizer.learning_rate = rate
+        self.pace.fill_(1 / min(self.steps + 1, LAST))
+
+
+class Voices:
+    """Takes in what data_prep/change_voices.py writes.
+
+    Parameters
+    ----------
+    folder : path, optional
+        Above the folders that are written to.
+    vocals : Bank
+    """
+
+    def __init__(self, folder: Path | None, vocals: Bank) -> None:
+        self.folder = folder
+        self.vocals = vocals
+        self.known: set[Path] = set()
+
+    def read(self) -> None:
+        """Take in what is new."""
+        for made in self.folder.glob("*/train/vocals") if self.folder else ():
+            new = {name: path for name, path in find_audio(made).items() if path not in self.known}
+            self.known.update(new.values())
+            self.vocals.read(new)
+
+
+def rate_at(share: float) -> float:
+    """Return the learning rate's share of its most at a share of the time."""
+    return min(share / WARM_UP, 1.0) * 0.5 * (1 + math.cos(math.pi * share))
+
+
+parser = argparse.ArgumentParser(
+    description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+)
+parser.add_argument("--vocals", type=Path, nargs="+", required=True, metavar="FOLDER")
+parser.add_argument("--accompaniment", type=Path, nargs="+", required=True, metavar="FOLDER")
+parser.add_argument("--valid", type=Path, required=True, metavar="FOLDER", help="as train.py's")
+parser.add_argument("--voices", type=Path, metavar="FOLDER", help="of changed voices")
+parser.add_argument("--start", default="vocals", help="a name or a file (default: %(default)s)")
+parser.add_argument("--run", type=Path, default=Path("runs/gpu"), help="default: %(default)s")
+parser.add_argument("--seconds", type=float, default=600, help="default: %(default)s")
+parser.add_argument("--epoch", type=float, default=60, help="seconds (default: %(default)s)")
+parser.add_argument("--batch-size", type=int, default=32, help="default: %(default)s")
+parser.add_argument("--learning-rate", type=float, default=2e-3, help="default: %(default)s")
+parser.add_argument(
+    "--db", type=float, default=1e-3,
+    help="weight of the mean error in dB beside MAE (default: %(default)s)",
+)  # fmt: skip
+parser.add_argument("--precision", default="bfloat16", choices=["float32", "bfloat16"])
+parser.add_argument(
+    "--most", type=int, default=84, help="snippets to measure with (default: %(default)s)"
+)
+parser.add_argument(
+    "--hours", type=float, default=30,
+    help="of each stem that there is room for; an hour takes 0.3 GB (default: %(default)s)",
+)  # fmt: skip
+parser.add_argument("--seed", type=int, default=0)
+
+
+def main() -> None:
+    """Read the command line and train."""
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    keep_numbers()
+    keras.utils.set_random_seed(args.seed)
+
+    network, file = build(args.start, args.precision)
+    network.compile(optimizer=recipe_of(network).optimizer(args.learning_rate))
+    trainer = Trainer(network, args.db)
+    frame = network.config["frame_size"]
+    form = {
+        "samples": math.ceil(SECONDS * RATE / frame) * frame,
+        "left_context": network.left_context,
+        "right_context": network.right_context,
+    }
+    step: Step = trainer.train
+    if device.type == "cuda":
+        step = trainer.as_graph(args.batch_size, sum(form.values()), form["samples"])
+
+    vocals, accompaniment = Bank(args.hours, device), Bank(args.hours, device)
+    for bank, folders in ((vocals, args.vocals), (accompaniment, args.accompaniment)):
+        for folder in folders:
+            bank.read(find_audio(folder))
+    valid = [Clips(args.valid / stem) for stem in TWO_STEMS]
+    validation = Validation(*valid, **form, channels=1, most=args.most)
+    mixer = Mixer(vocals, accompaniment, **form, batch_size=args.batch_size)
+    voices = Voices(args.voices, vocals)
+    settings = {name: value for name, value in vars(args).items() if name in SETTINGS}
+    progress = load_checkpoint(args.run / CHECKPOINT, network, settings)
+    seconds_a_step = args.batch_size * form["samples"] / RATE
+
+    while (done := progress.epoch * args.epoch) < args.seconds:
+        mixer.rng = np.random.default_rng((args.seed, progress.epoch))
+        begin, steps = time.perf_counter(), 0
+        while (spent := time.perf_counter() - begin) < args.epoch:
+            if steps % 20 == 0:  # each waits for the GPU
+                trainer.set_rate(args.learning_rate * rate_at((done + spent) / args.seconds))
+                voices.read()
+            step(*mixer.batch())
+            steps += 1
+            trainer.steps += 1
+        audio = steps * seconds_a_step / spent
+        trainer.swap()
+        scores = validation.score(validation.estimate(network.predict_on_batch))
+        progress.scores.append(scores.best)
+        save_model(file, network, args.run, progress)
+        trainer.swap()
+        save_checkpoint(args.run / CHECKPOINT, network, progress)
+        shown = {
+            "loss": float(trainer.loss),
+            "validation/si_sdr_gain": scores.si_sdr_gain,
+            "hours": vocals.used / RATE / 3600,
+            "speed/audio_seconds_per_second": audio,
+            "speed/tflops": audio * RATE * BACKWARD * operations(network.config) / 1e12,
+        }
+        log.info(
+            "epoch %d: %s",
+            progress.epoch, json.dumps({k: float(f"{v:.4g}") for k, v in shown.items()}),
+        )  # fmt: skip
+
+
+def save_model(file: ModelFile, network: keras.Model, run: Path, progress: Progress) -> None:
+    """Write the network as the model file of its epoch, and of the best one, if it is that."""
+    about = {"sample_rate": file.sample_rate, "sources": file.sources, "licence": file.licence}
+    model = ModelFile.from_network(network, **about).halved()
+    model.save(run / f"epoch{progress.epoch:02d}.safetensors")
+    if progress.epochs_since_best == 0:
+        model.save(run / BEST)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("stopped; the same command goes on from the last whole epoch")

@@ -1,0 +1,227 @@
+"""Training on a GPU: its mixtures and its script, which run on any device."""
+
+from __future__ import annotations
+
+import collections
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import signal
+
+from wavesep.models.files import read_model_file
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+sys.path.insert(0, str(EXAMPLES))
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+gpu_mixes = pytest.importorskip("gpu_mixes")
+
+CPU = torch.device("cpu")
+LENGTH = 20_000
+STILL = {
+    "speed": (1.0, 1.0), "gain_db": 0.0, "apart_db": 0.0, "equalise": 0.0, "low_pass": 0.0,
+    "reverb": 0.0, "vibrato": 0.0, "formants": 0.0, "noise": 0.0, "mute_vocals": 0.0,
+    "mute_accompaniment": 0.0,
+}  # fmt: skip
+
+
+def bank_of(*clips: tuple[str, NDArray[np.int16]]) -> Any:
+    bank = gpu_mixes.Bank(0.01, CPU)
+    for name, audio in clips:
+        bank.add(name, audio)
+    return bank
+
+
+def noise(samples: int, seed: int = 0, below: float = 8_000) -> NDArray[np.int16]:
+    white = np.random.default_rng(seed).normal(0, 0.1, samples)
+    sos = signal.butter(8, below, fs=44_100, output="sos")
+    return np.asarray(np.rint(signal.sosfilt(sos, white) * 32768), np.int16)
+
+
+def played(bank: Any, start: float, speed: float, samples: int = LENGTH) -> NDArray[np.float32]:
+    offsets, lengths, *_ = bank.tables()
+    numbers = [offsets[-1], lengths[-1], start, speed, 0.0, 1e-3, 0.0]
+    given = torch.tensor(numbers, dtype=torch.float64)[:, None, None]
+    return np.asarray(gpu_mixes.play(bank.flat, given, samples)[0])
+
+
+def mixer_of(changes: dict[str, Any], vocals: Any, accompaniment: Any, size: int = 16) -> Any:
+    return gpu_mixes.Mixer(
+        vocals, accompaniment, samples=8_192, left_context=2_048, right_context=4_096,
+        batch_size=size, changes=gpu_mixes.Changes(**changes),
+    )  # fmt: skip
+
+
+@given(start=st.integers(-30_000, 40_000))
+def test_what_is_not_changed_is_played_as_it_is(start: int) -> None:
+    clip = noise(30_000)
+    bank = bank_of(("before", noise(5_000, seed=1)), ("clip", clip))
+
+    silence = np.zeros(LENGTH + 30_000, np.int16)
+    around = np.concatenate([silence, clip, silence])
+    expected = around[len(silence) + start :][:LENGTH] / 32768
+
+    np.testing.assert_allclose(played(bank, start, 1.0), expected, atol=1e-6)
+
+
+@given(speed=st.floats(0.7, 1.4))
+@settings(deadline=None)
+def test_playing_faster_is_resampling(speed: float) -> None:
+    clip = noise(60_000)
+    expected = soxr.resample(clip / 32768, 44_100 * speed, 44_100)[:LENGTH]
+
+    error = (played(bank_of(("clip", clip)), 0.0, speed) - expected)[500:-500]
+
+    assert np.square(error).mean() < 1e-6 * np.square(expected).mean()
+
+
+def test_formants_move_and_pitch_does_not() -> None:
+    rate, pitch = 44_100, 147
+    pulses = np.zeros(rate)
+    pulses[:: rate // pitch] = 1.0
+    vowel = signal.lfilter(*signal.iirpeak(1_000, 2, fs=rate), pulses)[None]
+    audio = torch.from_numpy(np.repeat(vowel, 2, axis=0).astype(np.float32))
+
+    same, higher = np.asarray(gpu_mixes.move_formants(audio, torch.tensor([[1.0], [1.25]])))
+
+    np.testing.assert_allclose(same, audio[0], atol=1e-5)
+    frequencies, powers = signal.welch(np.stack([same, higher]), rate, nperseg=8_192)
+    before, after = powers @ frequencies / powers.sum(axis=1)
+    assert after / before == pytest.approx(1.25, rel=0.1)
+    power = powers[1]
+    at_harmonics = abs(frequencies / pitch - np.rint(frequencies / pitch)) < 0.15
+    assert power[at_harmonics].sum() > 0.95 * power.sum()
+
+
+def test_stems_of_one_song_stay_together() -> None:
+    ramp = np.arange(1, 30_001, dtype=np.int16)  # tells where in it a snippet was
+    mixer = mixer_of(
+        STILL | {"aligned": 1.0},
+        bank_of(("a", ramp), ("alone", ramp)),
+        bank_of(("other", noise(9_000)), ("a", ramp // 2)),
+    )
+
+    mixtures, targets = mixer.batch()
+
+    assert mixtures.shape == (16, 14_336, 1)
+    assert targets.shape == (16, 8_192, 1)
+    rest = mixtures[:, 2_048 : 2_048 + 8_192] - targets
+    np.testing.assert_allclose(rest.abs(), targets.abs() / 2, atol=3e-5)
+    assert len(targets[:, 0].abs().unique()) > 8  # here and there
+
+
+@given(share=st.sampled_from([0.0, 1.0]), seed=st.integers(0, 99))
+@settings(deadline=None, max_examples=4)
+def test_muted_vocals_are_silent_and_the_mixture_is_not(share: float, seed: int) -> None:
+    mixer = mixer_of(
+        {"mute_vocals": share, "mute_accompaniment": 0.0},
+        bank_of(("a", noise(40_000))), bank_of(("a", noise(40_000, seed=1))), size=4,
+    )  # fmt: skip
+    mixer.rng = np.random.default_rng(seed)
+
+    mixtures, targets = mixer.batch()
+
+    assert (targets.abs().amax((1, 2)) == 0).all() == bool(share)
+    assert (mixtures.square().mean((1, 2)) > 0).all()
+    assert mixtures.isfinite().all()
+
+
+def test_vocals_are_drawn_where_somebody_sings() -> None:
+    clip = np.concatenate([np.zeros(150_000, np.int16), noise(50_000)])
+    mixer = mixer_of(STILL, bank_of(("a", clip)), bank_of(("a", clip)), size=100)
+
+    _, targets = mixer.batch()
+
+    sounds = targets.square().mean((1, 2)) > 1e-4
+    assert sounds.float().mean() > 0.7  # one in four, where all places are alike
+
+
+def test_voices_that_come_later_belong_to_their_accompaniment() -> None:
+    vocals, accompaniment = bank_of(("a", noise(9_000))), bank_of(("b", noise(9_000)))
+    mixer = mixer_of({}, vocals, accompaniment)
+    assert list(mixer.partners()) == [-1]
+
+    vocals.add("b", noise(9_000))
+
+    assert list(mixer.partners()) == [-1, 0]
+
+
+SCRIPT = """
+import collections, sys
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+import train_on_gpu as t
+
+t.keep_numbers()
+network, _ = t.build(sys.argv[1], "bfloat16")
+network.compile(optimizer=t.recipe_of(network).optimizer(1e-3))
+trainer = t.Trainer(network, 1e-3)
+frames = 4 * network.config["frame_size"]
+target = torch.randn(2, frames, 1)
+mixture = torch.randn(2, network.left_context + frames + network.right_context, 1)
+trainer.train(mixture, target)
+called = collections.Counter()
+
+class Watch(TorchDispatchMode):
+    def __torch_dispatch__(self, function, types, arguments=(), options=None):
+        called[function.overloadpacket._qualified_op_name] += 1
+        return function(*arguments, **(options or {}))
+
+with Watch():
+    trainer.train(mixture, target)
+print(dict(called))
+"""
+
+
+def on_torch(*arguments: object, cwd: Path) -> str:
+    environment = os.environ | {"KERAS_BACKEND": "torch", "PYTHONPATH": str(EXAMPLES)}
+    answer = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        capture_output=True, text=True, cwd=cwd, env=environment,
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout + answer.stderr
+
+
+def test_a_step_can_be_a_graph(cells_file: Path, tmp_path: Path) -> None:
+    called = collections.Counter(eval(on_torch("-c", SCRIPT, cells_file, cwd=tmp_path)))
+
+    assert called["aten::convolution"] > 5
+    # numbers that come from Python or go there: a CUDA graph can hold neither
+    assert not [name for name in called if re.search("lift_fresh|local_scalar|nonzero", name)]
+
+
+def test_train_on_gpu_goes_on_where_it_was(cells_file: Path, tmp_path: Path) -> None:
+    for kind in ("vocals", "accompaniment"):
+        (tmp_path / kind).mkdir()
+        soundfile.write(tmp_path / kind / "a.wav", noise(400_000), 44_100)
+    command = [
+        EXAMPLES / "train_on_gpu.py", "--vocals", "vocals", "--accompaniment", "accompaniment",
+        "--valid", ".", "--start", cells_file, "--seconds", 2, "--epoch", 1, "--batch-size", 2,
+        "--hours", 0.02, "--run", "run",
+    ]  # fmt: skip
+
+    first, second = on_torch(*command, cwd=tmp_path), on_torch(*command, cwd=tmp_path)
+
+    assert re.findall(r"epoch (\d)", first) == ["1", "2"]
+    assert not re.findall(r"epoch (\d)", second)  # it was done
+    assert (tmp_path / "run" / "best.safetensors").is_file()
+    model = read_model_file(tmp_path / "run" / "epoch02.safetensors")
+    before = read_model_file(cells_file)
+    assert model.architecture == before.architecture
+    np.testing.assert_array_equal(  # its filterbank is left alone
+        model.arrays["analysis_bands/kernel"],
+        before.arrays["analysis_bands/kernel"].astype(np.float16),
+    )
+    assert not np.allclose(model.arrays["mask/bias"], before.arrays["mask/bias"], atol=1e-4)
