@@ -79,7 +79,8 @@ def build(start: str, precision: str) -> tuple[keras.Model, ModelFile]:
 def keep_numbers() -> None:
     """Let Keras bring a plain number to the GPU once, not in every step.
 
-    A copy waits for all that the GPU has to do before it, and no graph can hold one.
+    A copy waits for all that the GPU has to do before it, and no graph can hold one. Variables that
+    are made afterwards may be what is kept: make them all before.
     """
     from keras.src.backend import torch as backend
 
@@ -199,7 +200,7 @@ class Voices:
 
 def rate_at(share: float) -> float:
     """Return the learning rate's share of its most at a share of the time."""
-    return min(share / WARM_UP, 1.0) * 0.5 * (1 + math.cos(math.pi * share))
+    return min(share / WARM_UP, 1.0) * 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
 
 
 parser = argparse.ArgumentParser(
@@ -236,12 +237,12 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    keep_numbers()
     keras.utils.set_random_seed(args.seed)
 
     network, file = build(args.start, args.precision)
     network.compile(optimizer=recipe_of(network).optimizer(args.learning_rate))
     trainer = Trainer(network, args.db)
+    keep_numbers()
     frame = network.config["frame_size"]
     form = {
         "samples": math.ceil(SECONDS * RATE / frame) * frame,

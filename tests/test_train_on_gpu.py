@@ -163,10 +163,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 import train_on_gpu as t
 
-t.keep_numbers()
 network, _ = t.build(sys.argv[1], "bfloat16")
 network.compile(optimizer=t.recipe_of(network).optimizer(1e-3))
 trainer = t.Trainer(network, 1e-3)
+t.keep_numbers()
 frames = 4 * network.config["frame_size"]
 target = torch.randn(2, frames, 1)
 mixture = torch.randn(2, network.left_context + frames + network.right_context, 1)
@@ -180,6 +180,8 @@ class Watch(TorchDispatchMode):
 
 with Watch():
     trainer.train(mixture, target)
+assert int(network.optimizer.iterations) == 2
+assert [int(t.ops.convert_to_tensor(number)) for number in (0, 1)] == [0, 1]
 print(dict(called))
 """
 
