@@ -24,7 +24,6 @@ import pyworld
 from numpy.typing import NDArray
 from preparing import Song, Sound, add_options, prepare
 
-from wavesep.audio import Audio
 from wavesep.audio.read import read_audio
 from wavesep.data.augment import log_uniform
 from wavesep.data.clips import find_audio
@@ -67,32 +66,26 @@ def main() -> int:
 def read_changed(path: Path, seed: tuple[int, ...]) -> dict[str, Sound]:
     """Return a recording as sung by somebody else."""
     audio, rate = read_audio(path)
-    try:
-        return {"vocals": (changed(audio, rate, np.random.default_rng(seed)), rate)}
-    except AudioError as error:
-        raise AudioError(f"{error} in {path}") from error
-
-
-def changed(audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
-    """Return singing, ``(samples, channels)``, as mono and by somebody else."""
     voice = audio.mean(axis=1, dtype=np.float64)
     pitch, times = pyworld.dio(voice, rate, *PITCHES)
     pitch = pyworld.stonemask(voice, pitch, times, rate)
     if not pitch.any():
-        raise AudioError("nobody sings")
+        raise AudioError(f"nobody sings in {path}")
     envelope = pyworld.cheaptrick(voice, pitch, times, rate)
     noise = pyworld.d4c(voice, pitch, times, rate)
 
+    rng = np.random.default_rng(seed)
     octave = draw_octave(float(np.median(pitch[pitch > 0])), rng)
     formants = log_uniform(rng, *FORMANTS[octave])
-    other = pyworld.synthesize(
+    changed = pyworld.synthesize(
         pitch * octave,
         np.exp(stretched(np.log(envelope), formants)),
         stretched(noise, formants) ** log_uniform(rng, *BREATH),
         rate,
     )[: len(voice)]
-    other *= np.sqrt(np.square(voice).sum() / np.square(other).sum())
-    return np.pad(other, (0, len(voice) - len(other)))[:, None].astype(np.float32)
+    changed *= np.sqrt(np.square(voice).sum() / np.square(changed).sum())
+    changed = np.pad(changed, (0, len(voice) - len(changed)))
+    return {"vocals": (changed[:, None].astype(np.float32), rate)}
 
 
 def draw_octave(middle: float, rng: np.random.Generator) -> float:

@@ -1,6 +1,6 @@
 """Mixtures for training made on a GPU, as many as it can learn from (PyTorch).
 
-What `wavesep.data.MixGenerator` makes with two cores in a second, a GPU learns from in a hundredth
+What `wavesep.data.MixGenerator` makes with two cores in a second, a GPU learns from in a thirtieth
 of one. So all audio lies in the card's memory, and snippets are played, changed and mixed there.
 Channels are averaged to one.
 """
@@ -20,12 +20,12 @@ import torch
 from numpy.typing import NDArray
 
 from wavesep.audio.read import read_audio
+from wavesep.data.clips import QUIET
+from wavesep.data.mixes import TRIES
 
 RATE = 44_100
 TAPS = 16  # of the filter between samples
 TENTH = RATE // 10
-QUIET = 0.01  # RMS of a tenth of a second that does not sound
-TRIES = 8  # to find a place that is sung enough
 SUNG = 0.7  # share of a target in which somebody sings
 OCTAVES = 9  # bands of the equaliser
 WINDOW, HOP = 2048, 512  # of what moves formants
@@ -116,6 +116,33 @@ class Bank:
             decoded = threads.map(lambda path: to_pcm(*read_audio(path)), files.values())
             for name, audio in zip(files, decoded, strict=True):
                 self.add(name, audio)
+
+
+class Voices:
+    """Takes in what data_prep/change_voices.py writes, while it does.
+
+    Parameters
+    ----------
+    folder : path, optional
+        Above the folders that are written to.
+    vocals : Bank
+    """
+
+    def __init__(self, folder: Path | None, vocals: Bank) -> None:
+        self.folder = folder
+        self.vocals = vocals
+        self.known: set[Path] = set()
+
+    def read(self) -> None:
+        """Take in what is new and whole: what still grows is no FLAC file, and will be gone."""
+        for made in self.folder.glob("*/train/vocals") if self.folder else ():
+            new = {
+                path.relative_to(made).with_suffix("").as_posix(): path
+                for path in made.rglob("*.flac")
+                if path not in self.known
+            }
+            self.known.update(new.values())
+            self.vocals.read(new)
 
 
 class Mixer:

@@ -26,7 +26,7 @@ os.environ["KERAS_BACKEND"] = "torch"
 import keras
 import numpy as np
 import torch
-from gpu_mixes import RATE, Bank, Mixer
+from gpu_mixes import RATE, Bank, Mixer, Voices
 from keras import ops
 
 from wavesep.data import Clips
@@ -173,29 +173,6 @@ class Trainer:
         """Set the learning rate, and how much the next steps count in the mean."""
         self.network.optimizer.learning_rate = rate
         self.pace.fill_(1 / min(self.steps + 1, LAST))
-
-
-class Voices:
-    """Takes in what data_prep/change_voices.py writes.
-
-    Parameters
-    ----------
-    folder : path, optional
-        Above the folders that are written to.
-    vocals : Bank
-    """
-
-    def __init__(self, folder: Path | None, vocals: Bank) -> None:
-        self.folder = folder
-        self.vocals = vocals
-        self.known: set[Path] = set()
-
-    def read(self) -> None:
-        """Take in what is new."""
-        for made in self.folder.glob("*/train/vocals") if self.folder else ():
-            new = {name: path for name, path in find_audio(made).items() if path not in self.known}
-            self.known.update(new.values())
-            self.vocals.read(new)
 
 
 def rate_at(share: float) -> float:

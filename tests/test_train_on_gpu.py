@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import collections
+import json
 import os
 import re
 import subprocess
@@ -25,7 +25,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 sys.path.insert(0, str(EXAMPLES))
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-gpu_mixes = pytest.importorskip("gpu_mixes")
+import gpu_mixes  # noqa: E402
 
 CPU = torch.device("cpu")
 LENGTH = 20_000
@@ -157,8 +157,26 @@ def test_voices_that_come_later_belong_to_their_accompaniment() -> None:
     assert list(mixer.partners()) == [-1, 0]
 
 
+def test_voices_are_taken_in_once_and_whole(tmp_path: Path) -> None:
+    made = tmp_path / "seed 1" / "train" / "vocals"
+    (made / "b").mkdir(parents=True)
+    soundfile.write(made / "a.flac", noise(9_000), 44_100)
+    (made / "c.part.wav").write_bytes(b"this still grows")
+    bank = bank_of()
+    voices = gpu_mixes.Voices(tmp_path, bank)
+
+    voices.read()
+    assert bank.names == ["a"]
+
+    soundfile.write(made / "b" / "d.flac", noise(9_000), 44_100)
+    voices.read()
+    voices.read()
+
+    assert bank.names == ["a", "b/d"]
+
+
 SCRIPT = """
-import collections, sys
+import collections, json, sys
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 import train_on_gpu as t
@@ -182,22 +200,24 @@ with Watch():
     trainer.train(mixture, target)
 assert int(network.optimizer.iterations) == 2
 assert [int(t.ops.convert_to_tensor(number)) for number in (0, 1)] == [0, 1]
-print(dict(called))
+print(json.dumps(called))
 """
 
 
-def on_torch(*arguments: object, cwd: Path) -> str:
+def on_torch(*arguments: object, cwd: Path) -> tuple[str, str]:
+    """Run Python on the script's backend; return what it prints, and what it logs."""
     environment = os.environ | {"KERAS_BACKEND": "torch", "PYTHONPATH": str(EXAMPLES)}
     answer = subprocess.run(
         [sys.executable, *map(str, arguments)],
         capture_output=True, text=True, cwd=cwd, env=environment,
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr
-    return answer.stdout + answer.stderr
+    return answer.stdout, answer.stderr
 
 
 def test_a_step_can_be_a_graph(cells_file: Path, tmp_path: Path) -> None:
-    called = collections.Counter(eval(on_torch("-c", SCRIPT, cells_file, cwd=tmp_path)))
+    printed, _ = on_torch("-c", SCRIPT, cells_file, cwd=tmp_path)
+    called = json.loads(printed)
 
     assert called["aten::convolution"] > 5
     # numbers that come from Python or go there: a CUDA graph can hold neither
@@ -214,7 +234,7 @@ def test_train_on_gpu_goes_on_where_it_was(cells_file: Path, tmp_path: Path) -> 
         "--hours", 0.02, "--run", "run",
     ]  # fmt: skip
 
-    first, second = on_torch(*command, cwd=tmp_path), on_torch(*command, cwd=tmp_path)
+    (_, first), (_, second) = (on_torch(*command, cwd=tmp_path) for _ in range(2))
 
     assert re.findall(r"epoch (\d)", first) == ["1", "2"]
     assert not re.findall(r"epoch (\d)", second)  # it was done
