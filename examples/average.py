@@ -5,6 +5,9 @@
 What a network gains by more training on some kind of song, and what it forgets of other kinds, go
 by different shares: some of the old weights give much of the latter back. M. Wortsman et al.,
 "Robust fine-tuning of zero-shot models", arXiv:2109.01903.
+
+Where the two differ, their mean says less than either, layer after layer. A --variance below 1 makes
+up for it: normalised layers then expect less, and amplify more.
 """
 
 import argparse
@@ -23,6 +26,16 @@ def averaged(new: ModelFile, old: ModelFile, share: float) -> ModelFile:
     )
 
 
+def amplified(file: ModelFile, variance: float) -> ModelFile:
+    """Return a network whose normalised layers expect so many times the variance they did."""
+    expected = {
+        name: array * np.float32(variance)
+        for name, array in file.arrays.items()
+        if name.endswith("variance")
+    }
+    return file.with_arrays(file.arrays | expected)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -33,9 +46,13 @@ if __name__ == "__main__":
     parser.add_argument(
         "--share", type=float, default=0.5, help="of the old one (default: %(default)s)"
     )
+    parser.add_argument(
+        "--variance", type=float, default=1.0, metavar="FACTOR",
+        help="of what normalised layers expect (default: %(default)s)",
+    )  # fmt: skip
     args = parser.parse_args()
 
     new, old = read_model_file(args.new), read_model_file(args.old)
     if (new.kind, new.architecture) != (old.kind, old.architecture):
         parser.error(f"{args.new} and {args.old} are not of the same architecture")
-    averaged(new, old, args.share).save(args.out)
+    amplified(averaged(new, old, args.share), args.variance).save(args.out)
