@@ -6,8 +6,8 @@ What a network gains by more training on some kind of song, and what it forgets 
 by different shares: some of the old weights give much of the latter back. M. Wortsman et al.,
 "Robust fine-tuning of zero-shot models", arXiv:2109.01903.
 
-Where the two differ, their mean says less than either, layer after layer. A --variance below 1
-makes up for it: normalised layers then expect less, and amplify more.
+With a --variance below 1 normalised layers expect less than they did, and amplify more: some means
+gain by it, and let more through.
 """
 
 import argparse
