@@ -27,6 +27,7 @@ from wavesep.bench.limits import product_rate
 from wavesep.data import Clips, MixGenerator
 from wavesep.data.clips import pairs, split_names
 from wavesep.data.labels import ActivityExamples, read_labels
+from wavesep.data.production import Production
 from wavesep.data.spectrograms import snippet_samples
 from wavesep.engines.keras_engine import computing_in, find_place
 from wavesep.models.files import network_class, read_model_file
@@ -74,6 +75,11 @@ parser.add_argument(
     "--freeze", nargs="*", default=[], metavar="LAYER",
     help="leave the weights of these layers as they begin, such as analysis_bands",
 )  # fmt: skip
+parser.add_argument(
+    "--dry",
+    action="store_true",
+    help="leave the vocals as they were recorded: no effects of a studio",
+)
 parser.add_argument("--labels", type=Path, metavar="CSV", help="MIR-1K's, of vocal activity")
 parser.add_argument("--seed", type=int, default=0)
 parser.add_argument("--card", type=Path, help="JSON with licence and data card of the weights")
@@ -137,8 +143,10 @@ else:
     around, length = contexts, samples
     if kind != "wavenet":  # a patch of a spectrogram has nothing around it
         around, length = dict.fromkeys(contexts, 0), snippet_samples(architecture, kind)
+    production = Production() if sources[0] == "vocals" and not args.dry else None
     mixes = MixGenerator(
-        *stems, samples=length, workers=os.cpu_count() or 1, **form, **around, **order
+        *stems, samples=length, production=production, workers=os.cpu_count() or 1,
+        **form, **around, **order,
     )  # fmt: skip
     validation = Validation(*valid, samples=samples, most=args.most, **form, **contexts)
 card = json.loads(args.card.read_text(encoding="utf-8")) if args.card else {}

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..audio import Audio
 from . import augment
 from .clips import Clips, check_targets, pairs
+from .production import Production, Studio
 
 TRIES = 8  # to find a place that is sung enough
 
@@ -104,6 +105,8 @@ class MixGenerator(keras.utils.PyDataset):
         target.
     augmentation : Augmentation
         How often and how far snippets are changed.
+    production : Production, optional
+        What a studio does to the first stem, where that is the vocals. Default: nothing.
     seed : int
         Same seed, same batches.
     workers : int, >= 1
@@ -134,6 +137,7 @@ class MixGenerator(keras.utils.PyDataset):
         aligned_share: float = 0.4,
         sung_share: float = 0.7,
         augmentation: Augmentation = Augmentation(),
+        production: Production | None = None,
         seed: int = 0,
         workers: int = 1,
     ) -> None:
@@ -153,6 +157,7 @@ class MixGenerator(keras.utils.PyDataset):
         self.aligned_share = aligned_share if self.pairs else 0.0
         self.sung_share = sung_share
         self.augmentation = augmentation
+        self.production = production
         self.seed = seed
         self.epoch = 0
         self._pair_weights = np.array([stems[0].seconds[i] for i, *_ in self.pairs])
@@ -201,6 +206,8 @@ class MixGenerator(keras.utils.PyDataset):
         rng = np.random.default_rng((self.seed, epoch, index, k))
         aligned = rng.random() < self.aligned_share
         stems = self._aligned(rng) if aligned else self._unrelated(rng)
+        if self.production:
+            stems = self._produce(stems, self.production, rng)
         stems = self._augment(stems, rng, aligned=aligned)
         targets = np.concatenate(stems[: self.targets], axis=1)
         mixture: Audio = reduce(np.add, stems)
@@ -211,7 +218,8 @@ class MixGenerator(keras.utils.PyDataset):
         names = ("samples", "sample_rate", "batch_size", "batches", "aligned_share", "sung_share",
                  "seed")  # fmt: skip
         settings = {name: getattr(self, name) for name in names}
-        return settings | {"stems": len(self.stems), "augmentation": asdict(self.augmentation)}
+        settings |= {"stems": len(self.stems), "augmentation": asdict(self.augmentation)}
+        return settings | {"production": self.production and asdict(self.production)}
 
     def snippets_per_second(self, seconds: float = 5.0) -> float:
         """Measure how many snippets this generator makes in a second: one a stem for a mixture."""
@@ -235,10 +243,11 @@ class MixGenerator(keras.utils.PyDataset):
         first, *others = self.stems
         (i,), start, speed = self._sung(rng, lambda: (first.draw(rng),))
         snippets = [self._read(first, i, start, speed)]
-        for clips in others:
-            i = clips.draw(rng)
-            snippets.append(self._read(clips, i, *self._place(float(clips.seconds[i]), rng)))
-        return snippets
+        return [*snippets, *(self._read_anywhere(clips, rng) for clips in others)]
+
+    def _read_anywhere(self, clips: Clips, rng: np.random.Generator) -> Audio:
+        i = clips.draw(rng)
+        return self._read(clips, i, *self._place(float(clips.seconds[i]), rng))
 
     def _sung(
         self, rng: np.random.Generator, draw: Callable[[], tuple[int, ...]]
@@ -264,6 +273,24 @@ class MixGenerator(keras.utils.PyDataset):
     def _read(self, clips: Clips, index: int, start: float, speed: float) -> Audio:
         samples = self.left_context + self.samples + self.right_context
         return clips.read(index, start, samples, self.sample_rate, self.channels, speed)
+
+    def _produce(
+        self, stems: Sequence[Audio], production: Production, rng: np.random.Generator
+    ) -> list[Audio]:
+        """Return stems of which the first is as out of a studio, and the last perhaps in a room."""
+        vocals, *others = stems
+        if rng.random() < production.others:
+            for _ in range(rng.integers(1, 3)):
+                singer = self._read_anywhere(self.stems[0], rng)
+                vocals = vocals + augment.gain(singer, rng, *production.others_db)
+
+        def normal(shape: tuple[int, ...]) -> Audio:
+            return rng.standard_normal(shape, dtype=np.float32)
+
+        studio = Studio(production, self.sample_rate, rng, normal)
+        vocals = studio.produce(vocals.T[None])[0].T
+        others[-1] = studio.reverberate(others[-1].T[None])[0].T
+        return [vocals, *others]
 
     def _augment(
         self, snippets: Sequence[Audio], rng: np.random.Generator, *, aligned: bool

@@ -27,11 +27,24 @@ def band_count(step: int) -> int:
 
 
 def cell_count(step: int) -> int:
-    """Return how many cells the layers see, each of two bands half the spectrum apart.
+    """Return how many cells the layers see, each of a band and its mirror image.
 
     So the upper half of the spectrum, where little happens, costs no layers of its own.
     """
     return band_count(step) // 2
+
+
+def band_order(step: int) -> NDArray[np.int64]:
+    """Return the bands in the order of the filters: the lower half, then the upper one backwards.
+
+    A cell is made of the filters that are half of all apart. So the two bands in the middle of the
+    spectrum share a cell, where consonants are on both sides, and the lowest shares one with the
+    highest, where there is nothing. The order lies in the weights alone: a file with another one
+    is run as well.
+    """
+    bands = np.arange(band_count(step))
+    half = cell_count(step)
+    return np.concatenate([bands[:half], bands[half:][::-1]])
 
 
 def cell_width(frame_size: int, step: int) -> int:
@@ -66,10 +79,11 @@ def band_filters(step: int) -> tuple[Kernel, Kernel]:
     synthesis : float32 array, (2, 2 * bands, step)
     """
     time, window = _sine_window(step)
-    angle = 2 * np.pi * np.outer(time, np.arange(band_count(step))) / (2 * step)
-    both_sides = np.full(band_count(step), 2.0)  # a frequency stands for its negative, too
-    both_sides[[0, step]] = 1
-    window = window * (np.arange(band_count(step)) <= step)  # the silent one
+    bands = band_order(step)
+    angle = 2 * np.pi * np.outer(time, bands) / (2 * step)
+    # a frequency stands for its negative, too, but for the lowest and the highest
+    both_sides = np.where((bands == 0) | (bands == step), 1.0, 2.0)
+    window = window * (bands <= step)  # the silent one
     filters = np.concatenate([window * np.cos(angle), -window * np.sin(angle)], axis=1)
     return _kernels(filters, filters * np.tile(both_sides, 2))
 
