@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,40 +20,16 @@ from numpy.typing import NDArray
 
 from wavesep.audio.read import read_audio
 from wavesep.data.clips import QUIET
-from wavesep.data.mixes import TRIES
+from wavesep.data.mixes import BALANCE_DB, TRIES, Augmentation
+from wavesep.data.production import Production, Studio
 
 RATE = 44_100
 TAPS = 16  # of the filter between samples
 TENTH = RATE // 10
 SUNG = 0.7  # share of a target in which somebody sings
 OCTAVES = 9  # bands of the equaliser
-WINDOW, HOP = 2048, 512  # of what moves formants
-LIFTER = 80  # samples of the cepstrum that are a spectrum's envelope: 1.8 ms
 
 Draws = NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Changes:
-    """How often and how far snippets are changed; see `wavesep.data.mixes.Augmentation`."""
-
-    aligned: float = 0.5
-    speed: tuple[float, float] = (0.78, 1.32)
-    gain_db: float = 5.0
-    apart_db: float = 3.0
-    equalise: float = 0.35
-    equalise_db: float = 7.0
-    low_pass: float = 0.1
-    low_pass_hz: tuple[float, float] = (3_000.0, 16_000.0)
-    reverb: float = 0.15
-    vibrato: float = 0.2
-    vibrato_cents: float = 40.0
-    formants: float = 0.35
-    formants_by: tuple[float, float] = (0.8, 1.25)
-    noise: float = 0.3
-    noise_db: tuple[float, float] = (-75.0, -45.0)
-    mute_vocals: float = 0.12
-    mute_accompaniment: float = 0.04
 
 
 class Bank:
@@ -154,7 +129,11 @@ class Mixer:
         Clips of the same name are stems of one song.
     samples, left_context, right_context : int
     batch_size : int
-    changes : Changes
+    aligned_share : float, in [0, 1]
+        See `wavesep.data.MixGenerator`.
+    augmentation : Augmentation
+        What concerns one channel of it.
+    production : Production
 
     Attributes
     ----------
@@ -164,7 +143,8 @@ class Mixer:
 
     def __init__(
         self, vocals: Bank, accompaniment: Bank, *, samples: int, left_context: int,
-        right_context: int, batch_size: int, changes: Changes = Changes(),
+        right_context: int, batch_size: int, aligned_share: float,
+        augmentation: Augmentation, production: Production,
     ) -> None:  # fmt: skip
         self.vocals = vocals
         self.accompaniment = accompaniment
@@ -172,7 +152,9 @@ class Mixer:
         self.left_context = left_context
         self.length = left_context + samples + right_context
         self.batch_size = batch_size
-        self.changes = changes
+        self.aligned_share = aligned_share
+        self.augmentation = augmentation
+        self.production = production
         self.device = vocals.flat.device
         self.rng = np.random.default_rng(0)
         self._partners: Draws = np.zeros(0, np.int64)
@@ -193,9 +175,11 @@ class Mixer:
 
     def batch(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return mixtures, ``(batch, length, 1)``, and vocals, ``(batch, samples, 1)``."""
-        rng, count, c = self.rng, self.batch_size, self.changes
-        mute = rng.random(count) < c.mute_vocals
-        share = c.aligned if (self.partners() >= 0).any() else 0.0
+        rng, count, a = self.rng, self.batch_size, self.augmentation
+        which = rng.random(count)
+        mute = which < a.mute_vocals
+        silent = ~mute & (which < a.mute_vocals + a.mute_accompaniment)
+        share = self.aligned_share if (self.partners() >= 0).any() else 0.0
         aligned = (rng.random(count) < share) & ~mute
         voice, start, speed = self._draw_vocals(aligned)
         other, other_start, other_speed = self._draw(self.accompaniment, None)
@@ -203,22 +187,35 @@ class Mixer:
         other_start = np.where(aligned, start, other_start)
         other_speed = np.where(aligned, speed, other_speed)
 
-        cents = rng.uniform(0, c.vibrato_cents, count)
-        vibrato = np.where(rng.random(count) < c.vibrato, cents, 0)
-        vocals = self._play(self.vocals, voice, start, speed, vibrato)
-        backing = self._play(self.accompaniment, other, other_start, other_speed, 0 * cents)
-        vocals = self._move_formants(vocals)
-        common = np.where(aligned, rng.uniform(-c.gain_db, c.gain_db, count), 0)
-        apart = np.where(aligned, c.apart_db, c.gain_db)
-        silent = rng.random(count) < c.mute_accompaniment
-        vocals = self._filter(vocals, common, apart, mute, reverb=c.reverb)
-        backing = self._filter(backing, common, apart, silent & ~mute, reverb=0)
+        vocals = self._play(self.vocals, voice, start, speed)
+        backing = self._play(self.accompaniment, other, other_start, other_speed)
+        vocals, backing = self._produce(vocals, backing)
+        common = np.where(aligned, rng.uniform(-a.gain_db, a.gain_db, count), 0)
+        apart = np.where(aligned, min(a.gain_db, BALANCE_DB), a.gain_db)
+        vocals = self._filter(vocals, common, apart, mute)
+        backing = self._filter(backing, common, apart, silent)
         level = np.where(
-            rng.random(count) < c.noise, 10 ** (rng.uniform(*c.noise_db, count) / 20), 0
+            rng.random(count) < a.noise, 10 ** (rng.uniform(*a.noise_db, count) / 20), 0
         )
         backing += self._row(level) * torch.randn(backing.shape, device=self.device)
         target = vocals[:, self.left_context : self.left_context + self.samples]
         return (vocals + backing)[..., None], target[..., None]
+
+    def _produce(
+        self, vocals: torch.Tensor, backing: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Add other singers, those of other rows, to some vocals, and send all to the studio."""
+        rng, p = self.rng, self.production
+        level = 10 ** (rng.uniform(*p.others_db, self.batch_size) / 20)
+        level *= rng.random(self.batch_size) < p.others
+        vocals = vocals + self._row(level) * vocals.roll(1, dims=0)
+
+        def normal(shape: tuple[int, ...]) -> torch.Tensor:
+            return torch.randn(shape, device=self.device)
+
+        studio = Studio(p, RATE, rng, normal)
+        vocals = studio.produce(vocals[:, None])[:, 0]
+        return vocals, studio.reverberate(backing[:, None])[:, 0]
 
     def _draw_vocals(self, aligned: Draws) -> tuple[Draws, Draws, Draws]:
         """Draw clips, starts and speeds, of places that are sung, if they are soon found."""
@@ -241,21 +238,15 @@ class Mixer:
             edges = np.cumsum(length * (self.partners() >= 0))
             some = np.searchsorted(edges, self.rng.random(count) * edges[-1])
             clips = np.where(aligned, some, clips)
-        speed = self._log_uniform(self.changes.speed)
+        speed = self._log_uniform(self.augmentation.speed)
         room = length[clips] - self.length * speed
         start = self.rng.uniform(np.minimum(room, 0), np.maximum(room, 0))
         return clips, start, speed
 
-    def _play(
-        self, bank: Bank, clips: Draws, start: Draws, speed: Draws, cents: Draws
-    ) -> torch.Tensor:
+    def _play(self, bank: Bank, clips: Draws, start: Draws, speed: Draws) -> torch.Tensor:
         offset, length, *_ = bank.tables()
-        turn = 2 * np.pi * self.rng.uniform(4.0, 7.0, len(clips)) / RATE  # a sample
-        depth = (2 ** (cents / 1200) - 1) / turn
-        phase = self.rng.uniform(0, 2 * np.pi, len(clips))
-        numbers = np.stack([offset[clips], length[clips], start, speed, depth, turn, phase])
-        given = send(numbers, self.device)[..., None]
-        return self.play(bank.flat, given, self.length)
+        numbers = np.stack([offset[clips], length[clips], start, speed])
+        return self.play(bank.flat, send(numbers, self.device)[..., None], self.length)
 
     def _log_uniform(self, bounds: tuple[float, float]) -> Draws:
         """Return a number for each row, uniform on a log scale."""
@@ -265,46 +256,22 @@ class Mixer:
     def _row(self, numbers: Draws) -> torch.Tensor:
         return send(numbers.astype(np.float32), self.device)[:, None]
 
-    def _move_formants(self, vocals: torch.Tensor) -> torch.Tensor:
-        """Give some rows other formants, at the same pitch."""
-        count = round(self.changes.formants * self.batch_size)
-        if not count:
-            return vocals
-        rows = send(self.rng.permutation(self.batch_size)[:count], self.device)
-        factor = self._log_uniform(self.changes.formants_by)[:count]
-        vocals[rows] = move_formants(vocals[rows], self._row(factor))
-        return vocals
-
     def _filter(
-        self, audio: torch.Tensor, common: Draws, apart: Draws, mute: Draws, reverb: float
+        self, audio: torch.Tensor, common: Draws, apart: Draws, mute: Draws
     ) -> torch.Tensor:
-        """Equalise, low-pass, reverberate and weigh every row."""
-        rng, count, c = self.rng, self.batch_size, self.changes
-        db = rng.uniform(-c.equalise_db, c.equalise_db, (count, OCTAVES))
-        db *= (rng.random(count) < c.equalise)[:, None]
+        """Equalise, low-pass and weigh every row."""
+        rng, count, a = self.rng, self.batch_size, self.augmentation
+        db = rng.uniform(-a.equalise_db, a.equalise_db, (count, OCTAVES))
+        db *= (rng.random(count) < a.equalise)[:, None]
         db += (common + rng.uniform(-apart, apart))[:, None]
         gains = send(db.astype(np.float32), self.device) @ self.octaves
         response = torch.exp(gains * (math.log(10) / 20))
-        cut = self._log_uniform(c.low_pass_hz)
-        cut = np.where(rng.random(count) < c.low_pass, cut, 1e9)
+        cut = self._log_uniform(a.low_pass_hz)
+        cut = np.where(rng.random(count) < a.low_pass, cut, 1e9)
         response = response / (1 + (self.frequencies / self._row(cut)) ** 12)
         sign = np.where(rng.random(count) < 0.5, -1.0, 1.0) * ~mute
         spectrum = torch.fft.rfft(audio) * (response * self._row(sign))
-        if reverb:
-            spectrum = spectrum * torch.fft.rfft(self._impulses(reverb), n=self.length)
         return torch.fft.irfft(spectrum, n=self.length)
-
-    def _impulses(self, share: float) -> torch.Tensor:
-        """Return impulse responses of rooms, ``(batch, a second)``; of most rows, of none."""
-        count = self.batch_size
-        decay = self.rng.uniform(0.2, 1.2, count)  # seconds in which it falls by 60 dB
-        level = 10 ** (self.rng.uniform(-18, -4, count) / 20) * (self.rng.random(count) < share)
-        time = torch.arange(RATE, device=self.device) / RATE
-        tail = torch.exp(-6.9 * time / self._row(decay)) * (time > 0.01)
-        tail = tail * torch.randn(tail.shape, device=self.device)
-        tail = tail * self._row(level) / tail.norm(dim=1, keepdim=True)
-        tail[:, 0] = 1
-        return tail
 
 
 def send(numbers: Draws, device: torch.device) -> torch.Tensor:
@@ -319,14 +286,13 @@ def play(flat: torch.Tensor, given: torch.Tensor, samples: int) -> torch.Tensor:
     Parameters
     ----------
     flat : int16 tensor, (bank's samples,)
-    given : float64 tensor, (7, rows, 1)
-        Offset and length of the clip; where in it a row starts; its speed; depth (in samples),
-        radians a sample and phase of a vibrato.
+    given : float64 tensor, (4, rows, 1)
+        Offset and length of the clip; where in it a row starts; its speed.
     samples : int
     """
-    offset, length, start, speed, depth, turn, phase = given.unbind(0)
+    offset, length, start, speed = given.unbind(0)
     time = torch.arange(samples, dtype=torch.float64, device=flat.device)
-    place = start + speed * (time + depth * torch.sin(turn * time + phase))
+    place = start + speed * time
     whole = torch.floor(place)
     fraction = (place - whole).float()
     whole, first, end = whole.long(), offset.long(), length.long()
@@ -339,30 +305,6 @@ def play(flat: torch.Tensor, given: torch.Tensor, samples: int) -> torch.Tensor:
         value = flat[first + at.clamp(min=0).minimum(end - 1)].float()
         total = total + torch.where((at >= 0) & (at < end), value, 0.0) * weight
     return total / 32768
-
-
-def move_formants(audio: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
-    """Move the envelopes of spectra to frequencies so many times as high, ``(rows, samples)``."""
-    window = torch.hann_window(WINDOW, device=audio.device)
-    spectra = torch.stft(audio, WINDOW, HOP, window=window, return_complex=True)
-    power = spectra.real**2 + spectra.imag**2
-    floor = power.amax(dim=(1, 2), keepdim=True) * 1e-8 + 1e-9
-    level = 0.5 * torch.log(power + floor).transpose(1, 2)  # (rows, frames, frequencies)
-    cepstrum = torch.fft.irfft(level, n=WINDOW)
-    lifter = torch.zeros(WINDOW, device=audio.device)
-    lifter[:LIFTER] = torch.cos(torch.arange(LIFTER, device=audio.device) * math.pi / 2 / LIFTER)
-    lifter[1 - LIFTER :] = lifter[1:LIFTER].flip(0)
-    envelope = torch.fft.rfft(cepstrum * lifter).real
-    bins = envelope.shape[-1]
-    place = (torch.arange(bins, device=audio.device) / factor).clamp(max=bins - 1)  # (rows, bins)
-    low = place.floor().long().clamp(max=bins - 2)
-    high = (place - low)[:, None]
-    low = low[:, None].expand(-1, envelope.shape[1], -1)
-    moved = envelope.gather(2, low) * (1 - high) + envelope.gather(2, low + 1) * high
-    gain = torch.exp((moved - envelope).clamp(-2.3, 2.3)).transpose(1, 2)
-    changed = torch.istft(spectra * gain, WINDOW, HOP, window=window, length=audio.shape[1])
-    ratio = audio.norm(dim=1, keepdim=True) / changed.norm(dim=1, keepdim=True).clamp(min=1e-6)
-    return changed * ratio
 
 
 def to_pcm(audio: NDArray[np.float32], rate: int) -> NDArray[np.int16]:

@@ -31,6 +31,8 @@ from keras import ops
 
 from wavesep.data import Clips
 from wavesep.data.clips import find_audio
+from wavesep.data.mixes import Augmentation
+from wavesep.data.production import Production
 from wavesep.engines.keras_engine import computing_in
 from wavesep.models.architecture import BACKWARD, operations
 from wavesep.models.files import TWO_STEMS, ModelFile, read_model_file
@@ -39,6 +41,7 @@ from wavesep.training.fit import BEST, CHECKPOINT
 from wavesep.training.recipes import recipe_of
 from wavesep.training.resume import Progress, load_checkpoint, save_checkpoint
 
+ALIGNED = 0.4  # share of mixtures whose stems are of one song
 SECONDS = 5  # that the loss sees of each mixture; the context comes on top
 WARM_UP = 0.02  # share of the time in which the learning rate rises
 FREEZE = ("analysis_", "synthesis_")  # begin as Fourier's filters, and stay
@@ -236,7 +239,10 @@ def main() -> None:
             bank.read(find_audio(folder))
     valid = [Clips(args.valid / stem) for stem in TWO_STEMS]
     validation = Validation(*valid, **form, channels=1, most=args.most)
-    mixer = Mixer(vocals, accompaniment, **form, batch_size=args.batch_size)
+    mixer = Mixer(
+        vocals, accompaniment, **form, batch_size=args.batch_size, aligned_share=ALIGNED,
+        augmentation=Augmentation(), production=Production(),
+    )  # fmt: skip
     voices = Voices(args.voices, vocals)
     settings = {name: value for name, value in vars(args).items() if name in SETTINGS}
     progress = load_checkpoint(args.run / CHECKPOINT, network, settings)

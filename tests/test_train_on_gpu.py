@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import signal
 
+from wavesep.data.mixes import Augmentation
+from wavesep.data.production import Production
 from wavesep.models.files import read_model_file
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -29,11 +31,11 @@ import gpu_mixes  # noqa: E402
 
 CPU = torch.device("cpu")
 LENGTH = 20_000
-STILL = {
-    "speed": (1.0, 1.0), "gain_db": 0.0, "apart_db": 0.0, "equalise": 0.0, "low_pass": 0.0,
-    "reverb": 0.0, "vibrato": 0.0, "formants": 0.0, "noise": 0.0, "mute_vocals": 0.0,
-    "mute_accompaniment": 0.0,
-}  # fmt: skip
+STILL = Augmentation(
+    speed=(1.0, 1.0), gain_db=0.0, equalise=0.0, low_pass=0.0, noise=0.0, mute_vocals=0.0,
+    mute_accompaniment=0.0,
+)  # fmt: skip
+DRY = Production(share=0.0, others=0.0, backing_reverb=0.0)
 
 
 def bank_of(*clips: tuple[str, NDArray[np.int16]]) -> Any:
@@ -51,15 +53,19 @@ def noise(samples: int, seed: int = 0, below: float = 8_000) -> NDArray[np.int16
 
 def played(bank: Any, start: float, speed: float, samples: int = LENGTH) -> NDArray[np.float32]:
     offsets, lengths, *_ = bank.tables()
-    numbers = [offsets[-1], lengths[-1], start, speed, 0.0, 1e-3, 0.0]
+    numbers = [offsets[-1], lengths[-1], start, speed]
     given = torch.tensor(numbers, dtype=torch.float64)[:, None, None]
     return np.asarray(gpu_mixes.play(bank.flat, given, samples)[0])
 
 
-def mixer_of(changes: dict[str, Any], vocals: Any, accompaniment: Any, size: int = 16) -> Any:
+def mixer_of(
+    augmentation: Augmentation, vocals: Any, accompaniment: Any, *, size: int = 16,
+    aligned_share: float = 0.5, production: Production = DRY,
+) -> Any:  # fmt: skip
     return gpu_mixes.Mixer(
         vocals, accompaniment, samples=8_192, left_context=2_048, right_context=4_096,
-        batch_size=size, changes=gpu_mixes.Changes(**changes),
+        batch_size=size, aligned_share=aligned_share, augmentation=augmentation,
+        production=production,
     )  # fmt: skip
 
 
@@ -86,30 +92,13 @@ def test_playing_faster_is_resampling(speed: float) -> None:
     assert np.square(error).mean() < 1e-6 * np.square(expected).mean()
 
 
-def test_formants_move_and_pitch_does_not() -> None:
-    rate, pitch = 44_100, 147
-    pulses = np.zeros(rate)
-    pulses[:: rate // pitch] = 1.0
-    vowel = signal.lfilter(*signal.iirpeak(1_000, 2, fs=rate), pulses)[None]
-    audio = torch.from_numpy(np.repeat(vowel, 2, axis=0).astype(np.float32))
-
-    same, higher = np.asarray(gpu_mixes.move_formants(audio, torch.tensor([[1.0], [1.25]])))
-
-    np.testing.assert_allclose(same, audio[0], atol=1e-5)
-    frequencies, powers = signal.welch(np.stack([same, higher]), rate, nperseg=8_192)
-    before, after = powers @ frequencies / powers.sum(axis=1)
-    assert after / before == pytest.approx(1.25, rel=0.1)
-    power = powers[1]
-    at_harmonics = abs(frequencies / pitch - np.rint(frequencies / pitch)) < 0.15
-    assert power[at_harmonics].sum() > 0.95 * power.sum()
-
-
 def test_stems_of_one_song_stay_together() -> None:
     ramp = np.arange(1, 30_001, dtype=np.int16)  # tells where in it a snippet was
     mixer = mixer_of(
-        STILL | {"aligned": 1.0},
+        STILL,
         bank_of(("a", ramp), ("alone", ramp)),
         bank_of(("other", noise(9_000)), ("a", ramp // 2)),
+        aligned_share=1.0,
     )
 
     mixtures, targets = mixer.batch()
@@ -125,8 +114,9 @@ def test_stems_of_one_song_stay_together() -> None:
 @settings(deadline=None, max_examples=4)
 def test_muted_vocals_are_silent_and_the_mixture_is_not(share: float, seed: int) -> None:
     mixer = mixer_of(
-        {"mute_vocals": share, "mute_accompaniment": 0.0},
+        Augmentation(mute_vocals=share, mute_accompaniment=0.0),
         bank_of(("a", noise(40_000))), bank_of(("a", noise(40_000, seed=1))), size=4,
+        production=Production(),
     )  # fmt: skip
     mixer.rng = np.random.default_rng(seed)
 
@@ -147,9 +137,35 @@ def test_vocals_are_drawn_where_somebody_sings() -> None:
     assert sounds.float().mean() > 0.7  # one in four, where all places are alike
 
 
+def test_vocals_are_produced_as_mix_generator_does() -> None:
+    """By the same `Studio`: of what one row gets, the mixture and the target have the same."""
+    clip = noise(40_000)
+    banks = bank_of(("a", clip)), bank_of(("b", np.zeros(40_000, np.int16)))
+    options = {"size": 32, "aligned_share": 0.0}
+    dry, wet = (
+        mixer_of(STILL, *banks, production=production, **options).batch()
+        for production in (DRY, Production(share=1.0, others=0.0, backing_reverb=0.0))
+    )
+
+    for mixtures, targets in (dry, wet):
+        np.testing.assert_allclose(mixtures[:, 2_048 : 2_048 + 8_192], targets, atol=1e-6)
+    # every dry row is a piece of the clip, and no wet one is
+    whole = clip / np.float32(32768)
+    for targets, expected in ((dry[1], 1.0), (wet[1], 0.0)):
+        likeness = [alike(np.asarray(target[:, 0]), whole) for target in targets]
+        assert np.mean([value > 0.999 for value in likeness]) == pytest.approx(expected, abs=0.2)
+
+
+def alike(part: NDArray[Any], whole: NDArray[Any]) -> float:
+    """The largest correlation of a part with any place of the whole."""
+    at = np.abs(signal.correlate(whole, part, "valid"))
+    power = np.convolve(np.square(whole), np.ones(len(part)), "valid")
+    return float((at / np.sqrt(power * np.square(part).sum() + 1e-9)).max())
+
+
 def test_voices_that_come_later_belong_to_their_accompaniment() -> None:
     vocals, accompaniment = bank_of(("a", noise(9_000))), bank_of(("b", noise(9_000)))
-    mixer = mixer_of({}, vocals, accompaniment)
+    mixer = mixer_of(STILL, vocals, accompaniment)
     assert list(mixer.partners()) == [-1]
 
     vocals.add("b", noise(9_000))

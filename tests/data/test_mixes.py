@@ -13,6 +13,7 @@ import soundfile
 
 from wavesep.data import Clips, MixGenerator
 from wavesep.data.mixes import Augmentation
+from wavesep.data.production import Production
 from wavesep.errors import OptionError
 
 RATE = 8_000
@@ -232,6 +233,45 @@ def test_keras_draws_each_batch_of_each_epoch_once_and_in_order(
 
 def test_it_says_how_fast_it_is(stems: tuple[Clips, Clips]) -> None:
     assert generator(stems).snippets_per_second(seconds=0.2) > 10
+
+
+def test_the_produced_voice_is_the_target(stems: tuple[Clips, Clips]) -> None:
+    production = Production(share=1, saturate=1, others=0, backing_reverb=0)
+    mixes = generator(stems, augmentation=PLAIN, production=production, sung_share=0)
+
+    mixtures, targets = mixes[0]
+
+    for mixture, target in zip(mixtures, targets, strict=True):
+        rest = mixture[100:700] - target
+        # vocals are on one side and the accompaniment, a ramp, is on the other
+        side = int(np.abs(rest).max(axis=0).argmax())
+        np.testing.assert_allclose(rest[:, 1 - side], 0, atol=1e-6)
+        np.testing.assert_allclose(np.diff(rest[:, side], n=2), 0, atol=1e-4)
+        assert np.abs(np.diff(target, n=2, axis=0)).max() > 1e-3
+
+
+def test_other_singers_belong_to_the_vocals(stems: tuple[Clips, Clips]) -> None:
+    alone = Production(share=0, others=0, backing_reverb=0)
+    together = replace(alone, others=1, others_db=(0, 0))
+
+    targets = [
+        generator(stems, augmentation=PLAIN, production=p, sung_share=0)[0][1]
+        for p in (alone, together)
+    ]
+
+    loudness = [np.abs(target).max(axis=(1, 2)) for target in targets]
+    assert (loudness[1] > 1.3 * loudness[0]).all()
+
+
+def test_produced_mixtures_are_the_same_with_any_workers(stems: tuple[Clips, Clips]) -> None:
+    one, three = (
+        generator(stems, production=Production(share=1), workers=workers) for workers in (1, 3)
+    )
+
+    for i in (2, 0):
+        np.testing.assert_array_equal(one[i][0], three[i][0])
+        np.testing.assert_array_equal(one[i][1], three[i][1])
+    assert one.settings() != generator(stems).settings()
 
 
 def test_real_clips(shared: Path) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from array_api_compat import array_namespace, device
+from scipy.fft import next_fast_len
 
 TAPS = 8  # of the filter between samples
 FALL = math.log(1e3)  # nepers in 60 dB
@@ -36,15 +37,9 @@ def convolve(audio: Sound, response: Sound) -> Sound:
     """Convolve with impulse responses, ``(examples, channels, any)``; the end is cut off."""
     xp = array_namespace(audio)
     samples = audio.shape[-1]
-    size = fast_length(samples + response.shape[-1] - 1)
+    size = next_fast_len(samples + response.shape[-1] - 1)
     product = xp.fft.rfft(audio, n=size) * xp.fft.rfft(response, n=size)
     return xp.fft.irfft(product, n=size)[..., :samples]
-
-
-def fast_length(samples: int) -> int:
-    """Return a length for an FFT that is at least ``samples``: a power of two, or 3/4 of one."""
-    power = 1 << max(samples - 1, 1).bit_length()
-    return 3 * power // 4 if 3 * power // 4 >= samples else power
 
 
 def room(noise: Sound, sample_rate: int, *, delay: Setting, decay: Setting, damping: Setting,
@@ -67,7 +62,7 @@ def room(noise: Sound, sample_rate: int, *, delay: Setting, decay: Setting, damp
     """
     xp = array_namespace(noise)
     samples = noise.shape[-1]
-    size = fast_length(samples)
+    size = next_fast_len(samples)
     time = ramp(noise) / sample_rate - delay
     spectrum = xp.fft.rfft(noise, n=size)
     frequencies = frequencies_of(noise, size, sample_rate)
@@ -102,7 +97,7 @@ def echoes(audio: Sound, sample_rate: int, *, delay: Setting, feedback: Setting,
     """
     xp = array_namespace(audio)
     samples = audio.shape[-1]
-    size = fast_length(2 * samples)  # an echo of what is heard never comes round to the beginning
+    size = next_fast_len(2 * samples)  # an echo of what is heard never comes round to the beginning
     dull = (1 + (frequencies_of(audio, size, sample_rate) / cutoff) ** 2) ** -0.5
     turns = xp.arange(size // 2 + 1, device=device(audio)) * xp.astype(delay, xp.int64)
     sides = ramp(audio[:, :, :1], axis=1)
@@ -210,7 +205,7 @@ def moving_mean(audio: Sound, length: int) -> Sound:
     """Return the mean of so many samples around each; silence lies beyond the ends."""
     xp = array_namespace(audio)
     samples = audio.shape[-1]
-    size = fast_length(samples + length)
+    size = next_fast_len(samples + length)
     frequencies = frequencies_of(audio, size, 1)
     response = sinc(frequencies * length) / sinc(frequencies)  # of a box, in the middle
     mean = xp.fft.irfft(xp.fft.rfft(audio, n=size) * response, n=size)[..., :samples]
@@ -233,7 +228,7 @@ def equalise(audio: Sound, sample_rate: int, *, low: Setting, high: Setting, she
     """
     xp = array_namespace(audio)
     samples = audio.shape[-1]
-    size = fast_length(samples + sample_rate // 10)  # so that the end does not ring at the start
+    size = next_fast_len(samples + sample_rate // 10)  # so that the end does not ring at the start
     frequencies = frequencies_of(audio, size, sample_rate)
     response = 1 / (1 + (low / (frequencies + 1e-3)) ** 2) / (1 + (frequencies / high) ** 2)
     above = 1 / (1 + (shelf / (frequencies + 1e-3)) ** 2)
@@ -245,13 +240,14 @@ def move_formants(audio: Sound, factor: Setting) -> Sound:
     """Move the envelopes of spectra to frequencies so many times as high, at the same pitch."""
     xp = array_namespace(audio)
     samples = audio.shape[-1]
-    window = xp.sin(math.pi * (ramp(audio[..., :WINDOW]) + 0.5) / WINDOW)
-    spectra = xp.fft.rfft(framed(audio) * window)  # (examples, channels, frames, frequencies)
+    frames = framed(audio)
+    time = ramp(frames)
+    window = xp.sin(math.pi * (time + 0.5) / WINDOW)
+    spectra = xp.fft.rfft(frames * window)  # (examples, channels, frames, frequencies)
     power = xp.real(spectra) ** 2 + xp.imag(spectra) ** 2
     floor = xp.max(power, axis=(1, 2, 3), keepdims=True) * 1e-8 + 1e-9
     cepstrum = xp.fft.irfft(0.5 * xp.log(power + floor), n=WINDOW)
-    quefrency = ramp(audio[..., :WINDOW])
-    quefrency = xp.minimum(quefrency, WINDOW - quefrency) / LIFTER
+    quefrency = xp.minimum(time, WINDOW - time) / LIFTER
     lifter = xp.cos(math.pi / 2 * xp.clip(quefrency, 0.0, 1.0))
     envelope = xp.real(xp.fft.rfft(cepstrum * lifter))
     place = xp.clip(ramp(envelope) / factor[..., None], 0.0, envelope.shape[-1] - 1.001)

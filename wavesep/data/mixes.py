@@ -19,6 +19,7 @@ from .clips import Clips, check_targets, pairs
 from .production import Production, Studio
 
 TRIES = 8  # to find a place that is sung enough
+BALANCE_DB = 3.0  # to within which stems of one song keep theirs
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 
@@ -297,7 +298,7 @@ class MixGenerator(keras.utils.PyDataset):
     ) -> list[Audio]:
         """Change the snippets of a mixture; those of one song keep their balance to within 3 dB."""
         a = self.augmentation
-        apart_db = min(a.gain_db, 3.0) if aligned else a.gain_db
+        apart_db = min(a.gain_db, BALANCE_DB) if aligned else a.gain_db
         common = rng.uniform(-a.gain_db, a.gain_db) if aligned else 0.0
         stems = []
         for audio in snippets:

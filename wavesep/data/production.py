@@ -270,7 +270,7 @@ class Studio:
     def _reflections(self, noise: Any) -> Any:
         """Return the first walls of a room: single echoes within 80 ms, other ones on each side."""
         xp = array_namespace(noise)
-        early = round(REFLECTED * self.sample_rate)
+        early = min(round(REFLECTED * self.sample_rate), noise.shape[-1])
         shape = (*noise.shape[:2], early)
         heard = self.rng.random(shape) < WALLS / early
         gains = heard * self.rng.choice([-1, 1], shape) * np.linspace(1, 0.2, early)
