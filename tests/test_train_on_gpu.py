@@ -139,7 +139,7 @@ def test_vocals_are_drawn_where_somebody_sings() -> None:
 
 def test_vocals_are_produced_as_mix_generator_does() -> None:
     """By the same `Studio`: of what one row gets, the mixture and the target have the same."""
-    clip = noise(40_000)
+    clip = noise(40_000, below=2_000)  # so that half a sample makes no difference
     banks = bank_of(("a", clip)), bank_of(("b", np.zeros(40_000, np.int16)))
     options = {"size": 32, "aligned_share": 0.0}
     dry, wet = (
@@ -149,11 +149,14 @@ def test_vocals_are_produced_as_mix_generator_does() -> None:
 
     for mixtures, targets in (dry, wet):
         np.testing.assert_allclose(mixtures[:, 2_048 : 2_048 + 8_192], targets, atol=1e-6)
-    # every dry row is a piece of the clip, and no wet one is
+    # every dry row is a piece of the clip, and few wet ones are
     whole = clip / np.float32(32768)
-    for targets, expected in ((dry[1], 1.0), (wet[1], 0.0)):
-        likeness = [alike(np.asarray(target[:, 0]), whole) for target in targets]
-        assert np.mean([value > 0.999 for value in likeness]) == pytest.approx(expected, abs=0.2)
+    unchanged = [
+        np.mean([alike(np.asarray(target[:, 0]), whole) > 0.98 for target in targets])
+        for targets in (dry[1], wet[1])
+    ]
+    assert unchanged[0] == 1
+    assert unchanged[1] < 0.3
 
 
 def alike(part: NDArray[Any], whole: NDArray[Any]) -> float:
