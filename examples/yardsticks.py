@@ -94,7 +94,7 @@ def distorted(voice: Voice) -> Voice:
 
 
 plate = partial(wet, share=0.25, delay=0.01, decay=1.5, damping=0.9)
-hall = partial(wet, share=0.5, delay=0.04, decay=3.0, damping=0.8)
+hall = partial(wet, share=0.7, delay=0.04, decay=4.0, damping=0.9)
 
 
 def everything(voice: Voice) -> Voice:
@@ -108,7 +108,7 @@ PRODUCED: dict[str, Callable[[Voice], Voice]] = {
     "dry": lambda voice: voice,
     "compressed, brightened": bright,
     "plate reverb, 25 % wet": plate,
-    "hall reverb, 50 % wet": hall,
+    "hall reverb, 70 % wet": hall,
     "echo, 0.33 s": echoed,
     "doubled": doubled,
     "harmonies (+4, +7, -12)": harmonised,

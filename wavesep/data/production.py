@@ -76,7 +76,7 @@ class Production:
     harmony_db: Range = (-12.0, 0.0)
     double_db: Range = (-9.0, 0.0)
     decay: Range = (0.2, 6.0)
-    wet: Range = (0.02, 0.6)
+    wet: Range = (0.02, 0.8)
     echo_seconds: Range = (0.06, 0.6)
     others: float = 0.2
     others_db: Range = (-15.0, -2.0)
