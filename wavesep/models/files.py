@@ -20,6 +20,7 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
+from ..atomic import write_whole
 from ..errors import ModelFileError
 from .kinds import KINDS, Kind
 from .rules import RULE_RATES, RULES
@@ -292,17 +293,21 @@ def find_model(model: str | os.PathLike[str]) -> Path:
 
 def save_arrays(arrays: Arrays, metadata: Mapping[str, str], path: str | os.PathLike[str]) -> None:
     """Write arrays and text to a safetensors file that appears whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
     content = safetensors.numpy.save(
         {name: np.asarray(array, order="C") for name, array in arrays.items()}, dict(metadata)
     )
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    write_whole(path, in_order(content))
+
+
+def in_order(content: bytes) -> bytes:
+    """Return a safetensors file with its header in order: equal models make equal files.
+
+    safetensors writes the text in another order every time.
+    """
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8:end]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + content[end:]
 
 
 def load_arrays(path: str | os.PathLike[str]) -> tuple[Arrays, dict[str, str]]:
