@@ -65,13 +65,63 @@ def test_songs_of_one_name_do_not_overwrite_each_other(
     twin = tmp_path / "twin" / "song.wav"
     twin.parent.mkdir()
     twin.write_bytes(song.read_bytes())
+    out = tmp_path / "o"
+    command = ["separate", str(song), "--model", str(tiny_file), "-o", str(out)]
 
-    code = main(
-        ["separate", str(song), str(twin), "--model", str(tiny_file), "-o", str(tmp_path / "o")]
+    assert main([*command, str(twin), str(twin.parent / ".." / "song.wav"), "--overwrite"]) == 1
+
+    answer = capfd.readouterr()
+    assert answer.err == (f"wavesep: {twin}: its stems would have the names of those of {song}\n")
+    assert len(answer.out.splitlines()) == 1
+    assert sorted(path.name for path in (out / "song").iterdir()) == [
+        "accompaniment.wav", "vocals.wav",
+    ]  # fmt: skip
+
+
+def test_paths_are_compared_not_names(
+    song: Path, tiny_file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "song.flac"
+    soundfile.write(other, np.full((9_000, 1), 0.1), 22_050)
+    out = tmp_path / "o"
+    out.mkdir()
+    (out / "link").symlink_to("link2")
+    (out / "link2").mkdir()
+    command = ["separate", "--model", str(tiny_file), "-o", str(out), "--overwrite"]
+
+    assert main([*command, str(song), str(other), "--filename", "{track} {stem}"]) == 1
+    assert f"{other}: its stems would have" in capfd.readouterr().err
+    assert main([*command, str(song), str(song), "--filename", "link/{stem}"]) == 0
+    twins = [tmp_path / name for name in ("a.wav", "b.wav")]
+    for twin in twins:
+        twin.write_bytes(song.read_bytes())
+    assert main([*command, *map(str, twins), "--filename", "{stem}.wav"]) == 1
+    assert f"{twins[1]}: its stems would have the names of those of {twins[0]}" in (
+        capfd.readouterr().err
     )
 
-    assert code == 1
-    assert f"{twin}: its stems would have the names of those of {song}" in capfd.readouterr().err
+
+def test_a_song_is_never_replaced_by_a_stem(
+    song: Path, tiny_file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    names = ("vocals.wav", "vocals.part.wav", "accompaniment.wav.part", "other.wav")
+    songs = [song.rename(tmp_path / names[0]), *(tmp_path / name for name in names[1:])]
+    content = songs[0].read_bytes()
+    for copy in songs[1:]:
+        copy.write_bytes(content)
+    command = ["separate", "--model", str(tiny_file), "-o", str(tmp_path), "--overwrite"]
+    command += ["--filename", "{stem}.{ext}"]
+
+    assert main([*command, str(songs[0])]) == 1
+    assert main([*command, str(songs[3]), str(songs[0])]) == 1
+    assert "replace the song" in capfd.readouterr().err
+    assert [song.read_bytes() for song in songs] == [content] * 4
+    assert len(list(tmp_path.iterdir())) == 4
+    songs[0].unlink()
+    for one in songs[1:]:
+        assert main([*command, str(one)]) == 0
+        assert [song.read_bytes() for song in songs[1:]] == [content] * 3
+        assert len(list(tmp_path.iterdir())) == 5
 
 
 def test_a_song_whose_stems_exist_is_not_done_again_unasked(
@@ -206,6 +256,17 @@ def test_help_and_version(tmp_path: Path) -> None:
     assert wavesep("separate", "x.wav", "--flac", "--mp3", cwd=tmp_path).returncode == 2
 
 
+def wait_for_growth(out: Path) -> None:
+    """Wait until a stem has grown to a megabyte."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        sizes = [path.stat().st_size for path in out.glob(".wavesep-unfinished-*/vocals.wav")]
+        if sizes and max(sizes) > 1_000_000:
+            return
+        time.sleep(0.02)
+    raise AssertionError("no stem grows")
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_leaves_nothing(tiny_file: Path, tmp_path: Path, how: int) -> None:
     song = tmp_path / "long.wav"
@@ -219,10 +280,7 @@ def test_an_interruption_leaves_nothing(tiny_file: Path, tmp_path: Path, how: in
     )
     command = ["-c", run, "separate", str(song), "--model", str(tiny_file), "-o", str(out)]
     process = subprocess.Popen([sys.executable, *command], stderr=subprocess.PIPE, text=True)
-    stem = out / "long" / "vocals.part.wav"
-    end = time.monotonic() + 60
-    while not (stem.exists() and stem.stat().st_size > 1_000_000) and time.monotonic() < end:
-        time.sleep(0.02)
+    wait_for_growth(out)
 
     os.kill(process.pid, how)
     _, err = process.communicate(timeout=60)
@@ -231,3 +289,67 @@ def test_an_interruption_leaves_nothing(tiny_file: Path, tmp_path: Path, how: in
     assert err.splitlines()[-1].startswith("wavesep: interrupted")
     assert "Traceback" not in err
     assert not out.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_thirty_kills_leave_all_stems_of_a_song_or_none(
+    tiny_file: Path, tmp_path: Path, overwrite: bool
+) -> None:
+    rng = np.random.default_rng(3)
+    songs = [tmp_path / "a.wav", tmp_path / "b.wav"]
+    for song in songs:
+        soundfile.write(song, rng.uniform(-0.1, 0.1, (5 * 44_100, 2)), 44_100)
+    stems = ["accompaniment.wav", "vocals.wav"]
+    out = tmp_path / "out"
+    (out / "a").mkdir(parents=True)
+    foreign = ["a/accompaniment.wav.part", "a/vocals.part.wav", "b.txt"]
+    for name in foreign:
+        (out / name).write_text("theirs")
+    command = [sys.executable, "-m", "wavesep", "separate", *map(str, songs), "-o", str(out), "-j"]
+    command += ["2", "--model", str(tiny_file), *["--overwrite"][:overwrite]]
+    begin = time.monotonic()
+    subprocess.run(command, check=True, capture_output=True)
+    spent = time.monotonic() - begin
+
+    def found() -> list[str]:
+        return sorted(p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file())
+
+    whole = sorted([*foreign, *(f"{song.stem}/{stem}" for song in songs for stem in stems)])
+    assert found() == whole
+    for _ in range(30):
+        if not overwrite:
+            for song in songs:
+                for stem in stems:
+                    (out / song.stem / stem).unlink(missing_ok=True)
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+            time.sleep(rng.uniform(0.4, 1.0) * spent)
+            run.kill()
+        subprocess.run(command, check=False, capture_output=True)
+        assert found() == whole
+        for song in songs:
+            heard = [soundfile.read(out / song.stem / s, dtype="int16")[0] for s in stems]
+            mixture = soundfile.read(song, dtype="int16")[0]
+            assert all(stem.shape == mixture.shape for stem in heard)
+    assert all((out / name).read_text() == "theirs" for name in foreign)
+
+
+def test_what_a_killed_run_leaves_goes_with_the_next(
+    song: Path, tiny_file: Path, tmp_path: Path
+) -> None:
+    long = tmp_path / "long.wav"
+    noise = np.random.default_rng(0).uniform(-0.1, 0.1, (60 * 44_100, 2))
+    soundfile.write(long, np.tile(noise, (20, 1)), 44_100)
+    out = tmp_path / "out"
+    command = ["separate", str(long), "--model", str(tiny_file), "-o", str(out)]
+    with subprocess.Popen([sys.executable, "-m", "wavesep", *command]) as run:
+        wait_for_growth(out)
+        assert main(["separate", str(song), "--model", str(tiny_file), "-o", str(out)]) == 0
+        growing = list(out.glob(".wavesep-unfinished-*/vocals.wav"))
+        assert len(growing) == 1  # two runs at once leave each other alone
+        run.kill()
+    assert growing[0].exists()
+
+    assert main(["separate", str(song), "--overwrite", *command[2:]]) == 0
+
+    assert [path.name for path in out.iterdir()] == ["song"]
