@@ -66,9 +66,11 @@ def test_songs_of_one_name_do_not_overwrite_each_other(
     twin.parent.mkdir()
     twin.write_bytes(song.read_bytes())
     out = tmp_path / "o"
-    command = ["separate", str(song), "--model", str(tiny_file), "-o", str(out)]
+    songs = [song, twin, twin.parent / ".." / "song.wav"]
 
-    assert main([*command, str(twin), str(twin.parent / ".." / "song.wav"), "--overwrite"]) == 1
+    code = main(["separate", *map(str, songs), "--model", str(tiny_file), "-o", str(out)])
+
+    assert code == 1
 
     answer = capfd.readouterr()
     assert answer.err == (f"wavesep: {twin}: its stems would have the names of those of {song}\n")
@@ -83,22 +85,16 @@ def test_paths_are_compared_not_names(
 ) -> None:
     other = tmp_path / "song.flac"
     soundfile.write(other, np.full((9_000, 1), 0.1), 22_050)
-    out = tmp_path / "o"
-    out.mkdir()
-    (out / "link").symlink_to("link2")
-    (out / "link2").mkdir()
-    command = ["separate", "--model", str(tiny_file), "-o", str(out), "--overwrite"]
+    options = ["--model", str(tiny_file), "-o", str(tmp_path / "o"), "--overwrite", "--filename"]
+    songs = ["separate", str(song), str(other)]
 
-    assert main([*command, str(song), str(other), "--filename", "{track} {stem}"]) == 1
-    assert f"{other}: its stems would have" in capfd.readouterr().err
-    assert main([*command, str(song), str(song), "--filename", "link/{stem}"]) == 0
-    twins = [tmp_path / name for name in ("a.wav", "b.wav")]
-    for twin in twins:
-        twin.write_bytes(song.read_bytes())
-    assert main([*command, *map(str, twins), "--filename", "{stem}.wav"]) == 1
-    assert f"{twins[1]}: its stems would have the names of those of {twins[0]}" in (
-        capfd.readouterr().err
-    )
+    assert main([*songs, *options, "{track}/{stem}.wav"]) == 1
+    assert f"{other}: its stems would have the names of those of {song}" in capfd.readouterr().err
+    other = other.rename(tmp_path / "other.flac")
+    assert main([*songs[:2], str(other), *options, "{stem}.wav"]) == 1
+    assert f"{other}: its stems would have the names of those of {song}" in capfd.readouterr().err
+    assert main([*songs[:2], str(other), *options, "{track} {stem}"]) == 0
+    assert len(list((tmp_path / "o").iterdir())) == 7
 
 
 def test_a_song_is_never_replaced_by_a_stem(
