@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import soundfile
 
 from wavesep import __version__, list_models
 from wavesep.cli import main
+from wavesep.models.files import read_model_file
 
 
 def wavesep(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -241,6 +243,30 @@ def test_info_shows_the_shipped_model_s_data_card(capfd: pytest.CaptureFixture[s
     out = capfd.readouterr().out
     for word in ("MIR-1K", "CC0", "SI-SDR", "limits"):
         assert word in out
+
+
+def test_nothing_in_a_file_rules_the_terminal(
+    tiny_file: Path, tmp_path: Path, noise: np.ndarray, capfd: pytest.CaptureFixture[str]
+) -> None:
+    evil = "\x1b]0;pwned\x07\x1b[31m[red]a[/red][/][bold"
+    card = {evil: [evil, {"b": evil}], "[red]": "[1,2]"}
+    model = replace(read_model_file(tiny_file), licence=evil, card=card)
+    model.save(tmp_path / f"{evil.replace('/', '')}.safetensors")
+    songs = [tmp_path / f"{evil.replace('/', '')} {i}.wav" for i in range(2)]
+    soundfile.write(songs[0], 20 * noise, 44_100)
+    songs[1].write_text("no sound")
+    names = [str(path) for path in tmp_path.glob("*.safetensors")]
+
+    assert main(["info", *names]) == 0
+    assert main(["separate", *map(str, songs), "--model", *names, "-o", str(tmp_path / "o")]) == 1
+    assert main(["info", evil]) == 1
+
+    answer = capfd.readouterr()
+    for text in (answer.out, answer.err):
+        assert not {"\x1b", "\x07", "\x9b"} & {*text}
+        assert "\\x1b[31m[red]a" in text
+    assert "[/red][/][bold" in answer.out
+    assert "turned down" in answer.err
 
 
 def test_help_and_version(tmp_path: Path) -> None:

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from ..errors import OptionError
 from .timing import Row
+
+
+def printable(text: str) -> str:
+    """Return a text of a file, with its control characters escaped: they could rule a terminal."""
+    return "".join(
+        letter.encode("unicode_escape").decode()
+        if unicodedata.category(letter) in {"Cc", "Cs"}
+        else letter
+        for letter in text
+    )
 
 
 def figure(value: Any) -> str:
@@ -27,9 +39,10 @@ def table(rows: list[Row], form: Callable[[Any], str] = figure) -> Table:
     columns = list(dict.fromkeys(name for row in rows for name in row))
     for column in columns:
         numeric = all(not isinstance(row.get(column), str) for row in rows)
-        drawn.add_column(column, justify="right" if numeric else "left")
+        drawn.add_column(Text(printable(column)), justify="right" if numeric else "left")
     for row in rows:
-        drawn.add_row(*(form(row.get(column, "")) for column in columns))
+        # as text, in which rich looks for no markup
+        drawn.add_row(*(Text(printable(form(row.get(column, "")))) for column in columns))
     return drawn
 
 

@@ -39,8 +39,9 @@ def standard_output() -> Console:
 def song_bar(console: Console) -> Progress:
     """Return bars of what is done, that go away when all is."""
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"),
-        TimeRemainingColumn(), console=console, transient=True,
+        TextColumn("{task.description}", markup=False), BarColumn(),
+        TextColumn("{task.percentage:3.0f} %"), TimeRemainingColumn(),
+        console=console, transient=True,
     )  # fmt: skip
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from ..bench.report import table
+from ..bench.report import printable, table
 from ..models.files import SPEEDS, model_names, read_models, ready_models
 from ..models.registry import list_models
 from .console import add_command, standard_output
@@ -64,7 +65,7 @@ def print_model(name: str) -> None:
     if others:
         rows["speeds"] = ", ".join(map(str, SPEEDS)) + ": the mean of the estimates"
     for row, value in (rows | file.card).items():
-        drawn.add_row(row, value if isinstance(value, str) else plain(value))
+        drawn.add_row(Text(printable(row)), Text(plain(value)))
     Console(highlight=False).print(drawn)
 
 
@@ -81,5 +82,5 @@ def print_models() -> None:
 def plain(value: Any) -> str:
     """Return an entry of a data card as lines of text."""
     if isinstance(value, dict):
-        return "\n".join(f"{name}: {plain(entry)}" for name, entry in value.items())
-    return "\n".join(map(plain, value)) if isinstance(value, list) else str(value)
+        return "\n".join(f"{printable(name)}: {plain(entry)}" for name, entry in value.items())
+    return "\n".join(map(plain, value)) if isinstance(value, list) else printable(str(value))

@@ -17,6 +17,7 @@ from rich.progress import Progress, TaskID
 
 from ..audio.names import check_template, place_of
 from ..audio.read import audio_info
+from ..bench.report import printable
 from ..engines import ENGINES, PRECISIONS
 from ..errors import OptionError, WavesepError
 from ..separator import Separator
@@ -99,13 +100,13 @@ def separate(args: argparse.Namespace, console: Console) -> int:
                 elif error is not None:
                     raise error
                 else:
-                    print(job.result(), flush=True)
+                    print(printable(job.result()), flush=True)
         except BaseException:
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     for failure in failures:
-        print(f"wavesep: {failure}", file=sys.stderr)
+        print(f"wavesep: {printable(failure)}", file=sys.stderr)
     return 1 if failures else 0
 
 
@@ -114,7 +115,7 @@ def separate_song(
 ) -> str:
     """Separate one song and return a line about it."""
     begin = time.perf_counter()
-    task: TaskID = bar.add_task(song.name, total=None)
+    task: TaskID = bar.add_task(printable(song.name), total=None)
 
     def report(done: int, total: int) -> None:
         if stop.is_set():
@@ -179,5 +180,6 @@ def write_demo(folder: Path) -> Path:
         soundfile.write(path, sum(demo_song()), 44_100)
     except (OSError, soundfile.LibsndfileError) as error:
         raise OptionError(f"{path} cannot be written: {error}") from error
-    print(f"no song, so a demo: {path} is 8 s of a synthetic voice over chords and a drum")
+    about = f"no song, so a demo: {path} is 8 s of a synthetic voice over chords and a drum"
+    print(printable(about))
     return path
