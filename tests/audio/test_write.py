@@ -42,11 +42,13 @@ def stems(rng: np.random.Generator) -> dict[str, Audio]:
     return {"vocals": noise[0], "accompaniment": noise[1]}
 
 
-def write(folder: Path, stems: dict[str, Audio], codec: str, bits: int, **options: bool) -> None:
+def write(
+    folder: Path, stems: dict[str, Audio], codec: str, bits: int, overwrite: bool = False
+) -> None:
     paths = {name: folder / f"{name}.{codec}" for name in stems}
     form = StemFormat(codec, bits, RATE, 2)
     samples = len(stems["vocals"])
-    with open_stems(paths, form, samples=samples, **options) as writer:
+    with open_stems(paths, form, samples=samples, overwrite=overwrite) as writer:
         for start in range(0, samples, 10_007):
             writer.write({name: stem[start : start + 10_007] for name, stem in stems.items()})
 
@@ -255,6 +257,17 @@ def test_files_that_look_like_old_temporary_ones_are_left_alone(
     assert {path.name for path in tmp_path.iterdir()} == {
         "elsewhere", "vocals.wav", "accompaniment.wav", *foreign
     }  # fmt: skip
+
+
+def test_names_need_not_be_utf_8(stems: dict[str, Audio], tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+
+    write(folder, stems, "flac", 16)
+
+    assert {os.fsencode(path.name) for path in folder.iterdir()} == {
+        b"vocals.flac", b"accompaniment.flac"
+    }  # fmt: skip
+    assert b"caf\xe9" in os.listdir(os.fsencode(tmp_path))
 
 
 def test_two_runs_at_once_mix_nothing(tmp_path: Path) -> None:
