@@ -248,7 +248,7 @@ def test_info_shows_the_shipped_model_s_data_card(capfd: pytest.CaptureFixture[s
 def test_nothing_in_a_file_rules_the_terminal(
     tiny_file: Path, tmp_path: Path, noise: np.ndarray, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    evil = "\x1b]0;pwned\x07\x1b[31m[red]a[/red][/][bold"
+    evil = "\x1b]0;pwned\x07\x1b[31m[red]a[/red][/][bold :heart:"
     card = {evil: [evil, {"b": evil}], "[red]": "[1,2]"}
     model = replace(read_model_file(tiny_file), licence=evil, card=card)
     model.save(tmp_path / f"{evil.replace('/', '')}.safetensors")
@@ -265,7 +265,7 @@ def test_nothing_in_a_file_rules_the_terminal(
     for text in (answer.out, answer.err):
         assert not {"\x1b", "\x07", "\x9b"} & {*text}
         assert "\\x1b[31m[red]a" in text
-    assert "[/red][/][bold" in answer.out
+    assert "[/red][/][bold :heart:" in " ".join(answer.out.split())
     assert "turned down" in answer.err
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from rich import box
 from rich.table import Table
-from rich.text import Text
 
 from ..errors import OptionError
 from .timing import Row
@@ -39,10 +38,9 @@ def table(rows: list[Row], form: Callable[[Any], str] = figure) -> Table:
     columns = list(dict.fromkeys(name for row in rows for name in row))
     for column in columns:
         numeric = all(not isinstance(row.get(column), str) for row in rows)
-        drawn.add_column(Text(printable(column)), justify="right" if numeric else "left")
+        drawn.add_column(printable(column), justify="right" if numeric else "left")
     for row in rows:
-        # as text, in which rich looks for no markup
-        drawn.add_row(*(Text(printable(form(row.get(column, "")))) for column in columns))
+        drawn.add_row(*(printable(form(row.get(column, ""))) for column in columns))
     return drawn
 
 

@@ -28,9 +28,14 @@ def add_command(
     return command
 
 
+def plain_console() -> Console:
+    """Return standard output, on which names are only names: no markup and no emoji."""
+    return Console(highlight=False, markup=False, emoji=False)
+
+
 def standard_output() -> Console:
     """Return what tables are printed on."""
-    output = Console(highlight=False)
+    output = plain_console()
     if not output.is_terminal:
         output.width = WIDTH
     return output

@@ -8,12 +8,11 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from ..bench.report import printable, table
 from ..models.files import SPEEDS, model_names, read_models, ready_models
 from ..models.registry import list_models
-from .console import add_command, standard_output
+from .console import add_command, plain_console, standard_output
 
 INFO = """Say what a model is: its sources, sample rate, context, size, licence and data card."""
 
@@ -65,8 +64,8 @@ def print_model(name: str) -> None:
     if others:
         rows["speeds"] = ", ".join(map(str, SPEEDS)) + ": the mean of the estimates"
     for row, value in (rows | file.card).items():
-        drawn.add_row(Text(printable(row)), Text(plain(value)))
-    Console(highlight=False).print(drawn)
+        drawn.add_row(printable(row), plain(value))
+    plain_console().print(drawn)
 
 
 def print_models() -> None:
