@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import soundfile
 
 from wavesep import __version__, list_models
 from wavesep.cli import main
+from wavesep.models.files import read_model_file
 
 
 def wavesep(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -65,13 +67,59 @@ def test_songs_of_one_name_do_not_overwrite_each_other(
     twin = tmp_path / "twin" / "song.wav"
     twin.parent.mkdir()
     twin.write_bytes(song.read_bytes())
+    out = tmp_path / "o"
+    songs = [song, twin, twin.parent / ".." / "song.wav"]
 
-    code = main(
-        ["separate", str(song), str(twin), "--model", str(tiny_file), "-o", str(tmp_path / "o")]
-    )
+    code = main(["separate", *map(str, songs), "--model", str(tiny_file), "-o", str(out)])
 
     assert code == 1
-    assert f"{twin}: its stems would have the names of those of {song}" in capfd.readouterr().err
+
+    answer = capfd.readouterr()
+    assert answer.err == (f"wavesep: {twin}: its stems would have the names of those of {song}\n")
+    assert len(answer.out.splitlines()) == 1
+    assert sorted(path.name for path in (out / "song").iterdir()) == [
+        "accompaniment.wav", "vocals.wav",
+    ]  # fmt: skip
+
+
+def test_paths_are_compared_not_names(
+    song: Path, tiny_file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "song.flac"
+    soundfile.write(other, np.full((9_000, 1), 0.1), 22_050)
+    options = ["--model", str(tiny_file), "-o", str(tmp_path / "o"), "--overwrite", "--filename"]
+    songs = ["separate", str(song), str(other)]
+
+    assert main([*songs, *options, "{track}/{stem}.wav"]) == 1
+    assert f"{other}: its stems would have the names of those of {song}" in capfd.readouterr().err
+    other = other.rename(tmp_path / "other.flac")
+    assert main([*songs[:2], str(other), *options, "{stem}.wav"]) == 1
+    assert f"{other}: its stems would have the names of those of {song}" in capfd.readouterr().err
+    assert main([*songs[:2], str(other), *options, "{track} {stem}"]) == 0
+    assert len(list((tmp_path / "o").iterdir())) == 7
+
+
+def test_a_song_is_never_replaced_by_a_stem(
+    song: Path, tiny_file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    names = ("vocals.wav", "vocals.part.wav", "accompaniment.wav.part", "other.wav")
+    songs = [song.rename(tmp_path / names[0]), *(tmp_path / name for name in names[1:])]
+    content = songs[0].read_bytes()
+    for copy in songs[1:]:
+        copy.write_bytes(content)
+    command = ["separate", "--model", str(tiny_file), "-o", str(tmp_path), "--overwrite"]
+    command += ["--filename", "{stem}.{ext}"]
+
+    assert main([*command, str(songs[0])]) == 1
+    assert main([*command, str(songs[3]), str(songs[0])]) == 1
+    assert "replace the song" in capfd.readouterr().err
+    assert [song.read_bytes() for song in songs] == [content] * 4
+    assert len(list(tmp_path.iterdir())) == 4
+    songs[0].unlink()
+    for one in songs[1:]:
+        assert main([*command, str(one)]) == 0
+        assert [song.read_bytes() for song in songs[1:]] == [content] * 3
+        assert len(list(tmp_path.iterdir())) == 5
 
 
 def test_a_song_whose_stems_exist_is_not_done_again_unasked(
@@ -197,6 +245,30 @@ def test_info_shows_the_shipped_model_s_data_card(capfd: pytest.CaptureFixture[s
         assert word in out
 
 
+def test_nothing_in_a_file_rules_the_terminal(
+    tiny_file: Path, tmp_path: Path, noise: np.ndarray, capfd: pytest.CaptureFixture[str]
+) -> None:
+    evil = "\x1b]0;pwned\x07\x1b[31m[red]a[/red][/][bold :heart:"
+    card = {evil: [evil, {"b": evil}], "[red]": "[1,2]"}
+    model = replace(read_model_file(tiny_file), licence=evil, card=card)
+    model.save(tmp_path / f"{evil.replace('/', '')}.safetensors")
+    songs = [tmp_path / f"{evil.replace('/', '')} {i}.wav" for i in range(2)]
+    soundfile.write(songs[0], 20 * noise, 44_100)
+    songs[1].write_text("no sound")
+    names = [str(path) for path in tmp_path.glob("*.safetensors")]
+
+    assert main(["info", *names]) == 0
+    assert main(["separate", *map(str, songs), "--model", *names, "-o", str(tmp_path / "o")]) == 1
+    assert main(["info", evil]) == 1
+
+    answer = capfd.readouterr()
+    for text in (answer.out, answer.err):
+        assert not {"\x1b", "\x07", "\x9b"} & {*text}
+        assert "\\x1b[31m[red]a" in text
+    assert "[/red][/][bold :heart:" in " ".join(answer.out.split())
+    assert "turned down" in answer.err
+
+
 def test_help_and_version(tmp_path: Path) -> None:
     for arguments in (["--help"], ["separate", "--help"], ["info", "--help"]):
         answer = wavesep(*arguments, cwd=tmp_path)
@@ -204,6 +276,17 @@ def test_help_and_version(tmp_path: Path) -> None:
         assert answer.stdout
     assert wavesep("--version", cwd=tmp_path).stdout == f"wavesep {__version__}\n"
     assert wavesep("separate", "x.wav", "--flac", "--mp3", cwd=tmp_path).returncode == 2
+
+
+def wait_for_growth(out: Path) -> None:
+    """Wait until a stem has grown to a megabyte."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        sizes = [path.stat().st_size for path in out.glob(".wavesep-unfinished-*/vocals.wav")]
+        if sizes and max(sizes) > 1_000_000:
+            return
+        time.sleep(0.02)
+    raise AssertionError("no stem grows")
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
@@ -219,10 +302,7 @@ def test_an_interruption_leaves_nothing(tiny_file: Path, tmp_path: Path, how: in
     )
     command = ["-c", run, "separate", str(song), "--model", str(tiny_file), "-o", str(out)]
     process = subprocess.Popen([sys.executable, *command], stderr=subprocess.PIPE, text=True)
-    stem = out / "long" / "vocals.part.wav"
-    end = time.monotonic() + 60
-    while not (stem.exists() and stem.stat().st_size > 1_000_000) and time.monotonic() < end:
-        time.sleep(0.02)
+    wait_for_growth(out)
 
     os.kill(process.pid, how)
     _, err = process.communicate(timeout=60)
@@ -231,3 +311,67 @@ def test_an_interruption_leaves_nothing(tiny_file: Path, tmp_path: Path, how: in
     assert err.splitlines()[-1].startswith("wavesep: interrupted")
     assert "Traceback" not in err
     assert not out.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_thirty_kills_leave_all_stems_of_a_song_or_none(
+    tiny_file: Path, tmp_path: Path, overwrite: bool
+) -> None:
+    rng = np.random.default_rng(3)
+    songs = [tmp_path / "a.wav", tmp_path / "b.wav"]
+    for song in songs:
+        soundfile.write(song, rng.uniform(-0.1, 0.1, (5 * 44_100, 2)), 44_100)
+    stems = ["accompaniment.wav", "vocals.wav"]
+    out = tmp_path / "out"
+    (out / "a").mkdir(parents=True)
+    foreign = ["a/accompaniment.wav.part", "a/vocals.part.wav", "b.txt"]
+    for name in foreign:
+        (out / name).write_text("theirs")
+    command = [sys.executable, "-m", "wavesep", "separate", *map(str, songs), "-o", str(out), "-j"]
+    command += ["2", "--model", str(tiny_file), *["--overwrite"][:overwrite]]
+    begin = time.monotonic()
+    subprocess.run(command, check=True, capture_output=True)
+    spent = time.monotonic() - begin
+
+    def found() -> list[str]:
+        return sorted(p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file())
+
+    whole = sorted([*foreign, *(f"{song.stem}/{stem}" for song in songs for stem in stems)])
+    assert found() == whole
+    for _ in range(15):  # and as many for the other case
+        if not overwrite:
+            for song in songs:
+                for stem in stems:
+                    (out / song.stem / stem).unlink(missing_ok=True)
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+            time.sleep(rng.uniform(0.4, 1.0) * spent)
+            run.kill()
+        subprocess.run(command, check=False, capture_output=True)
+        assert found() == whole
+        for song in songs:
+            heard = [soundfile.read(out / song.stem / s, dtype="int16")[0] for s in stems]
+            mixture = soundfile.read(song, dtype="int16")[0]
+            assert all(stem.shape == mixture.shape for stem in heard)
+    assert all((out / name).read_text() == "theirs" for name in foreign)
+
+
+def test_what_a_killed_run_leaves_goes_with_the_next(
+    song: Path, tiny_file: Path, tmp_path: Path
+) -> None:
+    long = tmp_path / "long.wav"
+    noise = np.random.default_rng(0).uniform(-0.1, 0.1, (60 * 44_100, 2))
+    soundfile.write(long, np.tile(noise, (20, 1)), 44_100)
+    out = tmp_path / "out"
+    command = ["separate", str(long), "--model", str(tiny_file), "-o", str(out)]
+    with subprocess.Popen([sys.executable, "-m", "wavesep", *command]) as run:
+        wait_for_growth(out)
+        assert main(["separate", str(song), "--model", str(tiny_file), "-o", str(out)]) == 0
+        growing = list(out.glob(".wavesep-unfinished-*/vocals.wav"))
+        assert len(growing) == 1  # two runs at once leave each other alone
+        run.kill()
+    assert growing[0].exists()
+
+    assert main(["separate", str(song), "--overwrite", *command[2:]]) == 0
+
+    assert [path.name for path in out.iterdir()] == ["song"]

@@ -12,7 +12,7 @@ import wavesep
 ROOT = Path(__file__).parents[1]
 FLOORS = (
     "cli | bench | evaluation | activity | separator | stream | training | engines | data | models"
-    " | dsp | audio | errors"
+    " | dsp | audio | atomic | errors"
 )
 
 

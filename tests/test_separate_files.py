@@ -156,7 +156,8 @@ def test_stems_grow_while_the_song_runs(
     sizes: list[int] = []
 
     def look(done: int, total: int) -> None:
-        sizes.append((tmp_path / "song" / "vocals.part.wav").stat().st_size)
+        (growing,) = tmp_path.glob(".wavesep-unfinished-*/vocals.wav")
+        sizes.append(growing.stat().st_size)
         assert not (tmp_path / "song" / "vocals.wav").exists()
 
     separator.separate_to_file(song, tmp_path, progress=look)

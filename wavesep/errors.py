@@ -9,7 +9,7 @@
     │   └── NonFiniteAudioError        a sample is NaN or infinite
     ├── ModelFileError (ValueError)    a model file is missing, damaged or not one of ours
     ├── OptionError (ValueError)       an argument or a combination of arguments cannot work
-    └── OutputError (OSError)          a stem cannot be written
+    └── OutputError (OSError)          a file cannot be written
         ├── OutputExistsError          a file of that name is there already
         └── DiskFullError              no room is left for it
 """
@@ -44,7 +44,7 @@ class OptionError(WavesepError, ValueError):
 
 
 class OutputError(WavesepError, OSError):
-    """A stem cannot be written."""
+    """A file cannot be written."""
 
 
 class OutputExistsError(OutputError, FileExistsError):

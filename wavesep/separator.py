@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .audio import Audio
+from .audio.names import place_of, stem_paths
 from .audio.read import BLOCK, open_audio
 from .audio.write import StemFormat, open_stems
 from .dsp.chunks import ChunkRunner
@@ -152,6 +153,11 @@ class Separator:
     ) -> dict[str, Path]:
         """Separate a file block by block; the memory this takes does not grow with the song.
 
+        While it runs, each stem grows as ``out_dir/.wavesep-unfinished-XXXXXXXX/SOURCE.wav``, which
+        can be played; the log (INFO) tells the name of that folder, which is new for every song.
+        At the end all stems get their names, or none. The next call with this ``out_dir`` removes
+        what a killed one has left there.
+
         Parameters
         ----------
         path : path
@@ -160,7 +166,8 @@ class Separator:
             Made where it is missing.
         filename : str
             Of each stem below ``out_dir``; ``{track}`` is the name of the song's file without its
-            suffix, ``{stem}`` the source and ``{ext}`` the codec.
+            suffix, ``{stem}`` the source and ``{ext}`` the codec. Where a name would have more than
+            255 bytes, the track's is made shorter.
         codec : {"wav", "flac", "mp3"}
         bits : {16, 24, 32}, optional
             Depth; 32 is float, for wav alone. Default: the song's own, as far as the codec has it.
@@ -185,30 +192,48 @@ class Separator:
         AudioError
             If the file cannot be read to its end: see its subclasses.
         OptionError
-            If an option is none of the above, or the part lies beyond the song's end.
+            If an option is none of the above, the part lies beyond the song's end, or a stem would
+            replace the song.
         OutputError
             If a stem cannot be written: see its subclasses. Nothing half-written is left.
         """
         with open_audio(path) as reader:
             info = reader.info
             first, end = part_of_song(info.sample_rate, start, duration)
-            names = self._stem_names(two_stems)
             if bits is None:
                 bits = min(info.bits, 24) if codec == "flac" else info.bits
             form = StemFormat(codec, bits, info.sample_rate, info.channels)
-            paths = stem_paths(Path(path), Path(out_dir), filename, names, codec)
+            paths = self.stem_paths(
+                path, out_dir, filename=filename, codec=codec, two_stems=two_stems
+            )
+            check_kept(Path(path), paths)
             total = max((info.samples if end is None else min(end, info.samples)) - first, 0)
             done = 0
-            with open_stems(paths, form, samples=total, overwrite=overwrite) as writer:
+            with open_stems(
+                paths, form, samples=total, overwrite=overwrite, folder=Path(out_dir)
+            ) as writer:
                 part = (first, end)
                 for stems in self._run(reader.blocks(), info.sample_rate, info.channels, part):
-                    writer.write(two_of(stems, two_stems, names) if two_stems else stems)
+                    writer.write(two_of(stems, two_stems, (*paths,)) if two_stems else stems)
                     done += len(next(iter(stems.values())))
                     if progress:
                         progress(done, max(total, done))
                 if not done:
                     raise OptionError(f"{path} ends before {start:g} s: start earlier")
         return paths
+
+    def stem_paths(
+        self,
+        path: str | os.PathLike[str],
+        out_dir: str | os.PathLike[str] = "separated",
+        *,
+        filename: str = "{track}/{stem}.{ext}",
+        codec: str = "wav",
+        two_stems: str | None = None,
+    ) -> dict[str, Path]:
+        """Return where `separate_to_file` would write each stem, which has the same arguments."""
+        names = self._stem_names(two_stems)
+        return stem_paths(Path(path), Path(out_dir), filename, names, codec)
 
     def stream(self, sample_rate: int, channels: int = 2) -> Stream:
         """Begin to separate a sound that comes live.
@@ -337,6 +362,12 @@ def check_array(audio: NDArray[Any]) -> None:
         )
 
 
+def check_kept(song: Path, paths: dict[str, Path]) -> None:
+    """Raise OptionError if a stem would replace its song."""
+    if kept := [path for path in paths.values() if place_of(path) == place_of(song)]:
+        raise OptionError(f"{kept[0]} is the song itself: give another folder")
+
+
 def part_of_song(sample_rate: int, start: float, duration: float | None) -> tuple[int, int | None]:
     """Return the first sample of a part and its end; None is the song's own end."""
     if not start >= 0 or not (duration is None or duration > 0):
@@ -360,25 +391,6 @@ def at_model_rate(
     room = 0 if sample_rate == model_rate else 1
     begin = int((first / sample_rate - room) * model_rate)
     return begin, int(1e18) if end is None else int((end / sample_rate + room) * model_rate) + 1
-
-
-def stem_paths(
-    song: Path, out_dir: Path, filename: str, names: tuple[str, ...], codec: str
-) -> dict[str, Path]:
-    """Return where each stem of a song goes."""
-    try:
-        paths = {
-            name: out_dir / filename.format(track=song.stem, stem=name, ext=codec) for name in names
-        }
-    except (KeyError, IndexError, ValueError) as error:
-        raise OptionError(
-            f"filename {filename!r} cannot be filled in: use {{track}}, {{stem}} and {{ext}}"
-        ) from error
-    if len({*paths.values()}) < len(paths):
-        raise OptionError(
-            f"filename {filename!r} must hold {{stem}}, or stems overwrite each other"
-        )
-    return paths
 
 
 def two_of(stems: Stems, source: str, names: tuple[str, ...]) -> Stems:

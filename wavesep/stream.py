@@ -9,14 +9,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .audio import Audio
+from .audio import HIGHEST_RATE, LOWEST_RATE, Audio
 from .dsp.blocks import BlockQueue, check_finite
 from .dsp.channels import join_channels, split_channels
 from .dsp.resample import Resampler, lag, tail
 from .dsp.steps import StepRunner
 from .errors import OptionError
-
-LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000  # Hz; what lies beyond is a mistake
 
 Stems = dict[str, Audio]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import subprocess
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 from wavesep.audio import Audio
 from wavesep.audio import write as write_module
 from wavesep.audio.write import StemFormat, open_stems, quantise
-from wavesep.errors import OptionError, OutputError, OutputExistsError
+from wavesep.errors import DiskFullError, OptionError, OutputError, OutputExistsError
 
 RATE = 44_100
 FORMATS = [
@@ -41,11 +42,13 @@ def stems(rng: np.random.Generator) -> dict[str, Audio]:
     return {"vocals": noise[0], "accompaniment": noise[1]}
 
 
-def write(folder: Path, stems: dict[str, Audio], codec: str, bits: int, **options: bool) -> None:
+def write(
+    folder: Path, stems: dict[str, Audio], codec: str, bits: int, overwrite: bool = False
+) -> None:
     paths = {name: folder / f"{name}.{codec}" for name in stems}
     form = StemFormat(codec, bits, RATE, 2)
     samples = len(stems["vocals"])
-    with open_stems(paths, form, samples=samples, **options) as writer:
+    with open_stems(paths, form, samples=samples, overwrite=overwrite) as writer:
         for start in range(0, samples, 10_007):
             writer.write({name: stem[start : start + 10_007] for name, stem in stems.items()})
 
@@ -104,6 +107,13 @@ def test_rounded_stems_add_up_to_the_rounded_mixture(bits: int, count: int, seed
     assert wrong <= (0 if bits == 16 else count)
 
 
+def growing(folder: Path) -> list[str]:
+    """Return the names of the files that grow in a folder, where there is nothing else."""
+    (place,) = folder.iterdir()
+    assert place.name.startswith(".wavesep-unfinished-")
+    return sorted(path.name for path in place.iterdir() if path.suffix in {".wav", ".whole"})
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_nothing_half_written_is_left(
     stems: dict[str, Audio], tmp_path: Path, error: type[BaseException]
@@ -113,7 +123,7 @@ def test_nothing_half_written_is_left(
     def interrupted() -> None:
         with open_stems(paths, StemFormat("wav", 16, RATE, 2), samples=9) as writer:
             writer.write(stems)
-            assert len(list((tmp_path / "a" / "b").iterdir())) == 2
+            assert growing(tmp_path / "a" / "b") == ["accompaniment.wav", "vocals.wav"]
             raise error
 
     with pytest.raises(error):
@@ -125,7 +135,7 @@ def test_nothing_is_left_of_an_interruption_at_the_very_end(
     stems: dict[str, Audio], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(*_: object) -> None:
-        assert {path.suffix for path in tmp_path.iterdir()} == {".part", ".wav"}
+        assert len(growing(tmp_path)) == 4
         raise KeyboardInterrupt
 
     monkeypatch.setattr(write_module, "quantise", interrupt)
@@ -139,7 +149,8 @@ def test_a_growing_stem_can_be_played(stems: dict[str, Audio], tmp_path: Path) -
     paths = {name: tmp_path / f"{name}.wav" for name in stems}
     with open_stems(paths, StemFormat("wav", 16, RATE, 2), samples=3 * RATE) as writer:
         writer.write(stems)
-        with av.open(str(tmp_path / "vocals.part.wav")) as container:
+        (place,) = tmp_path.glob(".wavesep-unfinished-*")
+        with av.open(str(place / "vocals.wav")) as container:
             heard = [frame.to_ndarray() for frame in container.decode(audio=0)]
         assert not paths["vocals"].exists()
 
@@ -182,12 +193,101 @@ def test_a_folder_that_cannot_be_made(stems: dict[str, Audio], tmp_path: Path) -
         write(tmp_path / "file" / "song", stems, "wav", 16)
 
 
-def test_a_stem_that_cannot_be_begun(stems: dict[str, Audio], tmp_path: Path) -> None:
-    (tmp_path / "accompaniment.part.wav").mkdir()
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_target_that_is_a_folder_is_refused_before_anything_is_written(
+    stems: dict[str, Audio], tmp_path: Path, overwrite: bool
+) -> None:
+    (tmp_path / "accompaniment.wav" / "mine").mkdir(parents=True)
+    (tmp_path / "vocals.wav").write_text("old")
 
-    with pytest.raises(OutputError, match="cannot be written"):
-        write(tmp_path, stems, "wav", 16)
-    assert [path.name for path in tmp_path.iterdir()] == ["accompaniment.part.wav"]
+    with pytest.raises(OutputError):
+        write(tmp_path, stems, "wav", 16, overwrite=overwrite)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["accompaniment.wav", "vocals.wav"]
+    assert (tmp_path / "vocals.wav").read_text() == "old"
+
+
+@pytest.mark.parametrize("name", ["vocals.wav", "accompaniment.wav"])
+@pytest.mark.parametrize("appears", ["file", "folder", "link"])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_appears_meanwhile_is_kept(
+    stems: dict[str, Audio], tmp_path: Path, name: str, appears: str, overwrite: bool
+) -> None:
+    paths = {stem: tmp_path / "o" / f"{stem}.wav" for stem in stems}
+    target, elsewhere = tmp_path / "o" / name, tmp_path / "elsewhere"
+    elsewhere.write_text("theirs")
+
+    def run() -> None:
+        form = StemFormat("wav", 16, RATE, 2)
+        with open_stems(paths, form, samples=9, overwrite=overwrite) as writer:
+            writer.write(stems)
+            if appears == "file":
+                target.write_text("theirs")
+            elif appears == "folder":
+                (target / "inner").mkdir(parents=True)
+            else:
+                target.symlink_to(elsewhere)
+
+    if overwrite and appears != "folder":
+        run()
+        assert sorted(path.name for path in target.parent.iterdir()) == sorted(
+            path.name for path in paths.values()
+        )
+        assert not target.is_symlink()
+        assert all(soundfile.info(path).frames == 88_201 for path in paths.values())
+    else:
+        with pytest.raises(OutputError if appears == "folder" else OutputExistsError):
+            run()
+        assert [path.name for path in target.parent.iterdir()] == [name]
+        assert target.is_dir() or target.read_text() == "theirs"
+    assert elsewhere.read_text() == "theirs"
+
+
+def test_files_that_look_like_old_temporary_ones_are_left_alone(
+    stems: dict[str, Audio], tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("theirs")
+    foreign = ["vocals.part.wav", "accompaniment.wav.part", ".vocals.wav.part"]
+    for name in foreign:
+        (tmp_path / name).symlink_to(elsewhere)
+
+    write(tmp_path, stems, "wav", 16)
+
+    assert elsewhere.read_text() == "theirs"
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "elsewhere", "vocals.wav", "accompaniment.wav", *foreign
+    }  # fmt: skip
+
+
+def test_names_need_not_be_utf_8(stems: dict[str, Audio], tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+
+    write(folder, stems, "flac", 16)
+
+    assert {os.fsencode(path.name) for path in folder.iterdir()} == {
+        b"vocals.flac", b"accompaniment.flac"
+    }  # fmt: skip
+    assert b"caf\xe9" in os.listdir(os.fsencode(tmp_path))
+
+
+def test_two_runs_at_once_mix_nothing(tmp_path: Path) -> None:
+    form = StemFormat("wav", 32, RATE, 2)
+    start = threading.Barrier(4)
+    paths = {stem: tmp_path / f"{stem}.wav" for stem in ("vocals", "accompaniment")}
+
+    def one(number: int) -> None:
+        start.wait()
+        for _ in range(10):
+            with open_stems(paths, form, samples=0, overwrite=True) as writer:
+                for _ in range(3):
+                    writer.write({stem: np.full((999, 2), number, np.float32) for stem in paths})
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(one, range(1, 5)))
+
+    heard = [soundfile.read(path)[0] for path in paths.values()]
+    assert np.unique(heard).size == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"vocals.wav", "accompaniment.wav"}
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -210,8 +310,9 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
 noise = np.random.default_rng(0).uniform(-0.5, 0.5, (44_100, 2)).astype(np.float32)
 try:
-    paths = {"vocals": Path(sys.argv[1]) / "x" / "vocals.flac"}
-    with open_stems(paths, StemFormat("flac", 24, 44_100, 2), samples=1) as writer:
+    codec = sys.argv[3]
+    paths = {"vocals": Path(sys.argv[1]) / "x" / f"vocals.{codec}"}
+    with open_stems(paths, StemFormat(codec, 24, 44_100, 2), samples=1) as writer:
         for _ in range(10):
             writer.write({"vocals": noise})
 except DiskFullError as error:
@@ -220,14 +321,60 @@ except DiskFullError as error:
 
 
 # the float file alone takes 3.5 MB
+@pytest.mark.parametrize("codec", ["flac", "wav", "mp3"])
 @pytest.mark.parametrize("limit", [100, 1_000_000, 3_500_000])
-def test_a_full_disk_leaves_nothing(tmp_path: Path, limit: int) -> None:
+def test_a_full_disk_leaves_nothing(tmp_path: Path, limit: int, codec: str) -> None:
     answer = subprocess.run(
-        [sys.executable, "-c", FULL, tmp_path, str(limit)],
+        [sys.executable, "-c", FULL, tmp_path, str(limit), codec],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
 
-    assert "could not be written in full" in answer.stdout
+    assert "could not be written in full: it is too large" in answer.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+@pytest.mark.parametrize("size", ["1k", "100k", "3000k", "5000k"])
+def test_only_a_full_disk_is_called_full(
+    stems: dict[str, Audio], tmp_path: Path, size: str
+) -> None:
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(tmp_path)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    try:
+        long = {name: np.tile(stem, (4, 1)) for name, stem in stems.items()}
+        with pytest.raises(DiskFullError, match="is the disk full"):
+            write(tmp_path / "x", long, "mp3", 16)
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "message"),
+    [
+        (errno.ENOSPC, DiskFullError, "in full: is the disk full"),
+        (errno.EDQUOT, DiskFullError, "in full: is the disk full"),
+        (errno.EIO, OutputError, "cannot be written: Input/output error"),
+        (errno.EROFS, OutputError, "cannot be written: Read-only"),
+    ],
+)
+def test_what_the_system_says_is_said(
+    stems: dict[str, Audio],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    code: int,
+    error: type[OutputError],
+    message: str,
+) -> None:
+    def fail(_: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("os.fsync", fail)
+
+    with pytest.raises(error, match=message) as caught:
+        write(tmp_path / "x", stems, "wav", 16)
+    assert caught.type is error
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,24 +1,28 @@
 """Writing stems, in blocks; a file takes its final name only when it is whole.
 
-While a song runs, each stem grows as 32-bit float WAV under the name ``STEM.part.wav``. At its end
-the stems are brought into their final format together, since only then it is known whether one of
-them would clip and all of them must be turned down.
+While a song runs, each stem grows as 32-bit float WAV, and any player can play it. It lies in a
+folder of this song and this run: ``.wavesep-unfinished-XXXXXXXX/STEM.wav``, in the folder that the
+stems are written to; a line in the log (INFO) tells its name. At the end the stems are brought into
+their final format together, since only then it is known whether one of them would clip and all of
+them must be turned down. Then they get their names; `wavesep.atomic` says how.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from ..errors import DiskFullError, OptionError, OutputError, OutputExistsError
+from ..atomic import exists_error, give_names, settle, unfinished, writing
+from ..errors import OptionError, OutputError
 from . import Audio
 from .read import BLOCK
 
@@ -27,6 +31,7 @@ BITS = (16, 24, 32)  # 32 is float
 SUBTYPES = {16: "PCM_16", 24: "PCM_24", 32: "FLOAT"}
 MP3_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 LARGEST_WAV = 4_000_000_000  # bytes; above it the header needs the 64-bit form, RF64
+PROBE = bytes(65_536)
 
 log = logging.getLogger(__name__)
 
@@ -91,12 +96,20 @@ class StemFormat:
             size = samples * self.channels * self.bits // 8
             form = "WAV" if size < LARGEST_WAV else "RF64"
             options = {"format": form, "subtype": SUBTYPES[self.bits]}
-        return soundfile.SoundFile(path, "w", self.sample_rate, self.channels, **options)
+        # bytes, since a name need not be UTF-8
+        return soundfile.SoundFile(
+            os.fsencode(path), "w", self.sample_rate, self.channels, **options
+        )
 
 
 @contextmanager
 def open_stems(
-    paths: dict[str, Path], form: StemFormat, *, samples: int, overwrite: bool = False
+    paths: dict[str, Path],
+    form: StemFormat,
+    *,
+    samples: int,
+    overwrite: bool = False,
+    folder: Path | None = None,
 ) -> Iterator[StemWriter]:
     """Write the stems of one song; all of them get their names at the end, or none.
 
@@ -109,6 +122,9 @@ def open_stems(
         About how many there will be; 0 if that is not known.
     overwrite : bool
         Replace files that exist; they stay as they are until the new ones are whole.
+    folder : Path, optional
+        In which all files will be, themselves or in folders of it. The stems grow there, and what
+        killed runs have left there is removed. Default: the folder that the files have in common.
 
     Yields
     ------
@@ -117,104 +133,167 @@ def open_stems(
     Raises
     ------
     OutputExistsError
-        If a file exists and is not to be overwritten.
+        If a file exists, or appears before the stems are whole, and is not to be overwritten.
     DiskFullError
         If there is no room.
     OutputError
         If the folder or a file cannot be made.
     """
-    if not overwrite and (existing := [path for path in paths.values() if path.exists()]):
-        raise OutputExistsError(f"{existing[0]} exists: give another folder, or overwrite")
-    missing = missing_folders(paths)
-    writer = StemWriter(paths, form, samples)
-    try:
-        writer.open()
-        yield writer
-        writer.finish()
-    except BaseException:
-        writer.discard()
-        for folder in reversed(missing):
-            with suppress(OSError):  # another song may have come to use it
-                folder.rmdir()
-        raise
+    if folder is None:
+        folder = Path(os.path.commonpath([path.parent for path in paths.values()]))
+    for path in paths.values():
+        check_target(path, folder, overwrite)
+    with unfinished(folder) as place:
+        log.info("%s: stems grow in %s", next(iter(paths.values())), place)
+        with StemWriter(paths, form, samples, place) as writer:
+            yield writer
+            whole = writer.finish()
+        give_names(place, whole, overwrite=overwrite)
 
 
 class StemWriter:
     """Takes the stems of one song block by block; see `open_stems`."""
 
-    def __init__(self, paths: dict[str, Path], form: StemFormat, samples: int) -> None:
+    def __init__(self, paths: dict[str, Path], form: StemFormat, samples: int, place: Path) -> None:
         self._paths = paths
         self._form = form
-        self._growing = [path.with_name(f"{path.stem}.part.wav") for path in paths.values()]
-        self._parts = [path.with_name(f"{path.name}.part") for path in paths.values()]
+        self._growing = [place / f"{stem}.wav" for stem in paths]
+        self._whole = [place / f"{stem}.whole" for stem in paths]
         # a length that is only estimated may turn out to be more than a plain WAV holds
         self._expected = round(samples * 1.1) or LARGEST_WAV
         self._files: list[soundfile.SoundFile] = []
         self._samples = 0
         self._peak = 0.0
 
-    def open(self) -> None:
-        """Make the folders and begin the growing files."""
+    def __enter__(self) -> Self:
+        """Begin the growing files."""
         floats = replace(self._form, codec="wav", bits=32)
-        for path in self._growing:
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise OutputError(f"{path.parent} cannot be made: {error.strerror}") from error
-            try:
-                self._files.append(floats.open(path, self._expected))
-            except soundfile.LibsndfileError as error:
-                raise OutputError(f"{path.parent} cannot be written: {error}") from error
+        with ExitStack() as stack:
+            stack.callback(self._close)
+            for path, growing in zip(self._paths.values(), self._growing, strict=True):
+                with encoding(path, growing):
+                    self._files.append(floats.open(growing, self._expected))
+            stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the growing files."""
+        with suppress(soundfile.LibsndfileError):  # after an error, which is what matters
+            self._close()
 
     def write(self, stems: dict[str, Audio]) -> None:
         """Append a block to every stem: float32 arrays, (samples, channels)."""
-        for name, file in zip(self._paths, self._files, strict=True):
-            with no_room(self._paths[name]):
-                file.write(stems[name])
-            self._peak = max(self._peak, float(np.abs(stems[name]).max(initial=0)))
+        for stem, file, growing in zip(self._paths, self._files, self._growing, strict=True):
+            with encoding(self._paths[stem], growing):
+                file.write(stems[stem])
+            self._peak = max(self._peak, float(np.abs(stems[stem]).max(initial=0)))
         self._samples += len(next(iter(stems.values())))
 
-    def finish(self) -> None:
-        """Bring the stems into their format, with one gain for all, and give them their names."""
+    def finish(self) -> dict[str, Path]:
+        """Bring the stems into their format, with one gain for all.
+
+        Returns
+        -------
+        dict of str to Path
+            Of each whole file's name in the folder, the path that it is to get.
+        """
         gain = min(1.0, self._form.largest / self._peak) if self._peak else 1.0
+        first = next(iter(self._paths.values()))
         if gain < 1:
             log.warning(
                 "%s: a stem would clip, so all stems are turned down by %.1f dB",
-                next(iter(self._paths.values())).parent, -20 * np.log10(gain),
+                first.parent, -20 * np.log10(gain),
             )  # fmt: skip
-        self._close()
-        with no_room(self._parts[0]), ExitStack() as stack:
-            sources = [stack.enter_context(soundfile.SoundFile(path)) for path in self._growing]
-            parts = [
-                stack.enter_context(self._form.open(path, self._samples)) for path in self._parts
+        with encoding(first, *self._growing, *self._whole):
+            self._close()
+            self._convert(np.float32(gain))
+            for whole, path in zip(self._whole, self._paths.values(), strict=True):
+                if soundfile.info(os.fsencode(whole)).frames != self._samples:
+                    probe(whole)
+                    raise OutputError(f"{path} could not be written in full")
+                settle(whole)
+        return {
+            whole.name: path for whole, path in zip(self._whole, self._paths.values(), strict=True)
+        }
+
+    def _convert(self, gain: np.float32) -> None:
+        """Read the growing files, and write them in their final format."""
+        with ExitStack() as stack:
+            sources = [
+                stack.enter_context(soundfile.SoundFile(os.fsencode(path)))
+                for path in self._growing
             ]
-            for blocks in zip(
-                *[source.blocks(BLOCK, dtype="float32", always_2d=True) for source in sources],
-                strict=True,
-            ):
-                stems = [block * np.float32(gain) for block in blocks]
+            files = [
+                stack.enter_context(self._form.open(path, self._samples)) for path in self._whole
+            ]
+            for blocks in zip(*map(blocks_of, sources), strict=True):
+                stems = [block * gain for block in blocks]
                 if self._form.codec != "mp3" and not self._form.is_float:
                     stems = quantise(stems, self._form.bits)
-                for part, stem in zip(parts, stems, strict=True):
-                    part.write(stem)
-        for part, path in zip(self._parts, self._paths.values(), strict=True):
-            if soundfile.info(part).frames != self._samples:
-                raise DiskFullError(f"{path} could not be written in full: is the disk full?")
-        for part, path in zip(self._parts, self._paths.values(), strict=True):
-            part.replace(path)
-        self.discard()
-
-    def discard(self) -> None:
-        """Remove everything that has not got its final name."""
-        self._close()
-        for path in self._growing + self._parts:
-            if path.is_file():
-                path.unlink()
+                for file, stem in zip(files, stems, strict=True):
+                    file.write(stem)
 
     def _close(self) -> None:
-        for file in self._files:
-            file.close()
-        self._files = []
+        while self._files:
+            self._files.pop().close()
+
+
+def blocks_of(file: soundfile.SoundFile) -> Iterator[Audio]:
+    """Yield what can be read of a file."""
+    while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
+        yield block
+
+
+def check_target(path: Path, home: Path, overwrite: bool) -> None:
+    """Raise OutputError unless a file can get this name, as far as is known beforehand."""
+    with writing(path):
+        if path.is_dir():
+            raise OutputError(f"{path} is a folder: give another name")
+        if not overwrite and os.path.lexists(path):
+            raise exists_error(path)
+        folder, device = nearest_folder(path.parent), nearest_folder(home).stat().st_dev
+        if not folder.is_dir():
+            raise OutputError(f"{path.parent} cannot be made: {folder} is a file")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise OutputError(f"{folder} cannot be written: it is not allowed")
+        if folder.stat().st_dev != device:
+            raise OutputError(f"{folder} lies on another file system than {home}: write there")
+
+
+def nearest_folder(folder: Path) -> Path:
+    """Return a folder, or the nearest one above it that is there."""
+    return next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+
+
+@contextmanager
+def encoding(path: Path, *parts: Path) -> Iterator[None]:
+    """Turn an error of libsndfile into OutputError.
+
+    libsndfile keeps to itself what the system has said, so the system is asked again.
+
+    Parameters
+    ----------
+    path : Path
+        What the error is about.
+    *parts : Path
+        The files that are written, which are lost anyhow.
+    """
+    try:
+        with writing(path):
+            yield
+    except soundfile.LibsndfileError as error:
+        with writing(path):
+            for part in parts:
+                probe(part)
+        raise OutputError(f"{path} cannot be written: {error.error_string}") from error
+
+
+def probe(part: Path) -> None:
+    """Append something to a file, or raise what the system says."""
+    with part.open("ab") as file:
+        file.write(PROBE)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def quantise(stems: list[Audio], bits: int) -> list[NDArray[Any]]:
@@ -237,18 +316,3 @@ def quantise(stems: list[Audio], bits: int) -> list[NDArray[Any]]:
     rounded.append(mixture - np.sum(rounded, axis=0))
     whole = [np.clip(stem, -scale, scale - 1).astype(np.int32) for stem in rounded]
     return [w.astype(np.int16) if bits == 16 else w << 8 for w in whole]
-
-
-def missing_folders(paths: dict[str, Path]) -> list[Path]:
-    """Return the folders of some files that are not there, the outermost first."""
-    folders = {folder for path in paths.values() for folder in path.parents}
-    return sorted(folder for folder in folders if not folder.exists())
-
-
-@contextmanager
-def no_room(path: Path) -> Iterator[None]:
-    """Turn an error in the middle of writing into DiskFullError."""
-    try:
-        yield
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise DiskFullError(f"{path} could not be written in full: is the disk full?") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,16 @@ from rich.table import Table
 
 from ..errors import OptionError
 from .timing import Row
+
+
+def printable(text: str) -> str:
+    """Return a text of a file, with its control characters escaped: they could rule a terminal."""
+    return "".join(
+        letter.encode("unicode_escape").decode()
+        if unicodedata.category(letter) in {"Cc", "Cs"}
+        else letter
+        for letter in text
+    )
 
 
 def figure(value: Any) -> str:
@@ -27,9 +38,9 @@ def table(rows: list[Row], form: Callable[[Any], str] = figure) -> Table:
     columns = list(dict.fromkeys(name for row in rows for name in row))
     for column in columns:
         numeric = all(not isinstance(row.get(column), str) for row in rows)
-        drawn.add_column(column, justify="right" if numeric else "left")
+        drawn.add_column(printable(column), justify="right" if numeric else "left")
     for row in rows:
-        drawn.add_row(*(form(row.get(column, "")) for column in columns))
+        drawn.add_row(*(printable(form(row.get(column, ""))) for column in columns))
     return drawn
 
 

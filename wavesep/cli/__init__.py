@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from .. import __version__
+from ..bench.report import printable
 from ..errors import WavesepError
 from .bench import add_bench
 from .evaluate import add_evaluate
@@ -24,6 +25,14 @@ log = logging.getLogger("wavesep")
 INTERRUPTED = 130  # the shell's own code for Ctrl-C
 
 
+class Plain(logging.Formatter):
+    """Writes names out of files so that they can do nothing to a terminal."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Return the message in printable letters."""
+        return printable(super().formatMessage(record))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     args = parser().parse_args(argv)
@@ -31,11 +40,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     with os.fdopen(os.dup(2), "w") as stderr:  # is heard while fd 2 is hushed
         console = Console(file=stderr)
         handler = RichHandler(console=console, show_time=False, show_path=False)
+        handler.setFormatter(Plain("%(message)s"))
         log.addHandler(handler)
         try:
             code: int = args.run(args, console)
         except WavesepError as error:
-            print(f"wavesep: {error}", file=sys.stderr)
+            print(f"wavesep: {printable(str(error))}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
             print(

@@ -28,9 +28,14 @@ def add_command(
     return command
 
 
+def plain_console() -> Console:
+    """Return standard output, on which names are only names: no markup and no emoji."""
+    return Console(highlight=False, markup=False, emoji=False)
+
+
 def standard_output() -> Console:
     """Return what tables are printed on."""
-    output = Console(highlight=False)
+    output = plain_console()
     if not output.is_terminal:
         output.width = WIDTH
     return output
@@ -39,8 +44,9 @@ def standard_output() -> Console:
 def song_bar(console: Console) -> Progress:
     """Return bars of what is done, that go away when all is."""
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"),
-        TimeRemainingColumn(), console=console, transient=True,
+        TextColumn("{task.description}", markup=False), BarColumn(),
+        TextColumn("{task.percentage:3.0f} %"), TimeRemainingColumn(),
+        console=console, transient=True,
     )  # fmt: skip
 
 

@@ -9,10 +9,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ..bench.report import table
+from ..bench.report import printable, table
 from ..models.files import SPEEDS, model_names, read_models, ready_models
 from ..models.registry import list_models
-from .console import add_command, standard_output
+from .console import add_command, plain_console, standard_output
 
 INFO = """Say what a model is: its sources, sample rate, context, size, licence and data card."""
 
@@ -64,8 +64,8 @@ def print_model(name: str) -> None:
     if others:
         rows["speeds"] = ", ".join(map(str, SPEEDS)) + ": the mean of the estimates"
     for row, value in (rows | file.card).items():
-        drawn.add_row(row, value if isinstance(value, str) else plain(value))
-    Console(highlight=False).print(drawn)
+        drawn.add_row(printable(row), plain(value))
+    plain_console().print(drawn)
 
 
 def print_models() -> None:
@@ -81,5 +81,5 @@ def print_models() -> None:
 def plain(value: Any) -> str:
     """Return an entry of a data card as lines of text."""
     if isinstance(value, dict):
-        return "\n".join(f"{name}: {plain(entry)}" for name, entry in value.items())
-    return "\n".join(map(plain, value)) if isinstance(value, list) else str(value)
+        return "\n".join(f"{printable(name)}: {plain(entry)}" for name, entry in value.items())
+    return "\n".join(map(plain, value)) if isinstance(value, list) else printable(str(value))

@@ -6,14 +6,18 @@ import argparse
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
+from ..audio.names import check_template, place_of
 from ..audio.read import audio_info
+from ..bench.report import printable
 from ..engines import ENGINES, PRECISIONS
 from ..errors import OptionError, WavesepError
 from ..separator import Separator
@@ -27,8 +31,9 @@ SEPARATE = """Write the vocals and the accompaniment of songs: files of the same
 
 The stems of song.mp3 are separated/song/vocals.wav and separated/song/accompaniment.wav. Reads
 WAV, FLAC, OGG, MP3 and whatever FFmpeg reads, video too. The stems add up to the song. While a
-song runs, its stems grow as STEM.part.wav; they get their names when they are whole. The exit code
-is 0 if all songs are done, 1 if one is not; the others are done all the same.
+song runs, its stems grow as DIR/.wavesep-unfinished-XXXXXXXX/STEM.wav, which can be played; they
+get their names when all are whole. The exit code is 0 if all songs are done, 1 if one is not; the
+others are done all the same.
 """
 
 
@@ -69,19 +74,19 @@ def add_separate(commands: Any) -> None:
 
 def separate(args: argparse.Namespace, console: Console) -> int:
     """Separate songs, as many as can be; list those that cannot."""
-    songs, failures = distinct(args.songs)
     if args.demo and args.songs:
         raise OptionError("give songs or --demo, not both")
-    if args.demo:
-        songs.append(write_demo(args.out))
-    if not songs and not failures:
+    if not args.demo and not args.songs:
         raise OptionError("give at least one song, or --demo")
+    check_template(args.filename)
     if args.jobs < 1:
         raise OptionError("-j must be 1 or more")
     with console.status("loading the model"), hushed():
         separator = Separator(
             args.model, engine=args.engine, precision=args.precision, device=args.device
         )
+    songs = [write_demo(args.out)] if args.demo else args.songs
+    songs, failures = distinct(songs, partial(paths_of, separator, args))
 
     stop = threading.Event()
     with song_bar(console) as bar, ThreadPoolExecutor(args.jobs) as pool:
@@ -95,13 +100,13 @@ def separate(args: argparse.Namespace, console: Console) -> int:
                 elif error is not None:
                     raise error
                 else:
-                    print(job.result(), flush=True)
+                    print(printable(job.result()), flush=True)
         except BaseException:
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     for failure in failures:
-        print(f"wavesep: {failure}", file=sys.stderr)
+        print(f"wavesep: {printable(failure)}", file=sys.stderr)
     return 1 if failures else 0
 
 
@@ -110,7 +115,7 @@ def separate_song(
 ) -> str:
     """Separate one song and return a line about it."""
     begin = time.perf_counter()
-    task: TaskID = bar.add_task(song.name, total=None)
+    task: TaskID = bar.add_task(printable(song.name), total=None)
 
     def report(done: int, total: int) -> None:
         if stop.is_set():
@@ -134,17 +139,33 @@ def separate_song(
     )
 
 
-def distinct(songs: list[Path]) -> tuple[list[Path], list[str]]:
-    """Return the songs, and a complaint for each whose stems would overwrite another's."""
-    kept: dict[str, Path] = {}
-    complaints = []
+def paths_of(separator: Separator, args: argparse.Namespace, song: Path) -> list[Path]:
+    """Return where the stems of a song go."""
+    paths = separator.stem_paths(
+        song, args.out, filename=args.filename, codec=args.codec, two_stems=args.two_stems
+    )
+    return [*paths.values()]
+
+
+def distinct(
+    songs: list[Path], paths_of: Callable[[Path], list[Path]]
+) -> tuple[list[Path], list[str]]:
+    """Return each song once, and a complaint for each whose stems would replace something else."""
+    different: dict[str, Path] = {}
     for song in songs:
-        if song.stem in kept:
-            complaints.append(
-                f"{song}: its stems would have the names of those of {kept[song.stem]}"
-            )
-        kept.setdefault(song.stem, song)
-    return list(kept.values()), complaints
+        different.setdefault(place_of(song), song)
+    kept, complaints = [], []
+    taken: dict[str, Path] = {}
+    for song in different.values():
+        places = {place_of(path) for path in paths_of(song)}
+        if clashes := [taken[place] for place in places if place in taken]:
+            complaints.append(f"{song}: its stems would have the names of those of {clashes[0]}")
+        elif clashes := [different[place] for place in places if place in different]:
+            complaints.append(f"{song}: its stems would replace the song {clashes[0]}")
+        else:
+            kept.append(song)
+            taken |= dict.fromkeys(places, song)
+    return kept, complaints
 
 
 def write_demo(folder: Path) -> Path:
@@ -159,5 +180,6 @@ def write_demo(folder: Path) -> Path:
         soundfile.write(path, sum(demo_song()), 44_100)
     except (OSError, soundfile.LibsndfileError) as error:
         raise OptionError(f"{path} cannot be written: {error}") from error
-    print(f"no song, so a demo: {path} is 8 s of a synthetic voice over chords and a drum")
+    about = f"no song, so a demo: {path} is 8 s of a synthetic voice over chords and a drum"
+    print(printable(about))
     return path

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from ..atomic import write_whole
 from ..audio.read import AudioInfo
 from ..errors import AudioError
 
@@ -94,12 +96,11 @@ def entry_of(row: dict[str, str]) -> Entry:
 
 def write_manifest(folder: str | os.PathLike[str], entries: Iterable[Entry]) -> None:
     """Write the manifest of a prepared set whole or not at all, sorted by path."""
-    part = Path(folder, f".{MANIFEST}.part")
-    with part.open("w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, [f.name for f in fields(Entry)])
-        table.writeheader()
-        table.writerows(asdict(entry) for entry in sorted(entries, key=lambda e: e.path))
-    part.replace(Path(folder, MANIFEST))
+    text = io.StringIO(newline="")
+    table = csv.DictWriter(text, [f.name for f in fields(Entry)])
+    table.writeheader()
+    table.writerows(asdict(entry) for entry in sorted(entries, key=lambda e: e.path))
+    write_whole(Path(folder, MANIFEST), text.getvalue().encode())
 
 
 def known_infos(folder: Path) -> dict[Path, AudioInfo]:

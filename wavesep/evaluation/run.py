@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..atomic import write_whole
 from ..audio import Audio
 from ..data.tracks import Stems, Track
 from ..errors import AudioError, OptionError, WavesepError
@@ -257,7 +258,4 @@ def store_bss_eval(
 
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all, in a folder that is made where missing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text + "\n", encoding="utf-8")
-    part.replace(path)
+    write_whole(path, f"{text}\n".encode())

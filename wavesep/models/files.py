@@ -20,15 +20,18 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
+from ..atomic import write_whole
 from ..errors import ModelFileError
 from .kinds import KINDS, Kind
 from .rules import RULE_RATES, RULES
+from .schema import SUM, check_about, check_arrays, check_size, parse
 from .spectrogram import WIENER
 
 if TYPE_CHECKING:
     import keras
 
-FORMAT = "wavesep-1"
+FORMAT = "wavesep-2"
+OLD_FORMAT = "wavesep-1"  # its checksum is of the arrays alone
 SHIPPED = Path(__file__).parent / "weights"
 SUFFIX = ".safetensors"
 SUFFIXES = (":wiener", ":speeds")
@@ -123,11 +126,11 @@ class ModelFile:
         return replace(self, arrays=arrays, card=card)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the file whole or not at all.
+        """Write the file whole or not at all; equal models make equal files.
 
         Raises
         ------
-        OSError
+        OutputError
             If it cannot be written.
         """
         metadata = {
@@ -138,9 +141,8 @@ class ModelFile:
             "sources": json.dumps(self.sources),
             "licence": json.dumps(self.licence),
             "card": json.dumps(self.card),
-            "sha256": fingerprint(self.arrays),
         }
-        save_arrays(self.arrays, metadata, path)
+        save_arrays(self.arrays, metadata | {SUM: checksum(metadata, self.arrays)}, path)
 
     def build(self, padding: str = "same") -> keras.Model:
         """Return the network with its weights, on the backend that Keras runs on."""
@@ -205,32 +207,38 @@ def read_model_file(model: str | os.PathLike[str]) -> ModelFile:
     Raises
     ------
     ModelFileError
-        If the file is missing, damaged or not a wavesep model.
+        If the file is missing, damaged, not a wavesep model, or says what cannot be: see
+        `wavesep.models.schema`.
     """
     if str(model) in RULES:
         kind = str(model)
         return ModelFile(RULES[kind], {}, RULE_RATES[kind], TWO_STEMS, "no weights", {}, kind)
     path = find_model(model)
-    arrays, metadata = load_arrays(path)
-    if metadata.get("format") != FORMAT:
-        raise ModelFileError(f"{path} is not a wavesep model: its format is not {FORMAT!r}")
-    if metadata.get("sha256") != fingerprint(arrays):
-        raise ModelFileError(f"{path} is damaged: its arrays do not match their checksum")
     try:
-        kind = json.loads(metadata.get("kind", '"wavenet"'))
-        before = LATER if kind == "wavenet" else {}
-        file = ModelFile(
-            kind=kind,
-            architecture=before | json.loads(metadata["architecture"]),
-            arrays=arrays,
-            sample_rate=int(json.loads(metadata["sample_rate"])),
-            sources=tuple(json.loads(metadata["sources"])),
-            licence=json.loads(metadata["licence"]),
-            card=json.loads(metadata["card"]),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelFileError(f"{path} is damaged: its metadata cannot be read") from error
+        return checked_file(path)
+    except ModelFileError as error:
+        raise ModelFileError(f"{path} cannot be used: {error}") from error
+
+
+def checked_file(path: Path) -> ModelFile:
+    """Read a model file, or raise ModelFileError unless all in it is as it must be."""
+    check_size(path)
+    arrays, metadata = load_arrays(path)
+    if metadata.get("format") == FORMAT:
+        total = checksum(metadata, arrays)
+    elif metadata.get("format") == OLD_FORMAT:
+        total = fingerprint(arrays)
+        metadata = {"kind": '"wavenet"'} | metadata  # the first files do not tell it
+    else:
+        raise ModelFileError(f"it is not a wavesep model: its format is not {FORMAT!r}")
+    about = parse(metadata)
+    if about["kind"] == "wavenet" and isinstance(about["architecture"], dict):
+        about["architecture"] = LATER | about["architecture"]
+    check_about(about)
+    file = ModelFile(arrays=arrays, **about | {"sources": tuple(about["sources"])})
     check_arrays(file)
+    if metadata[SUM] != total:
+        raise ModelFileError("it is damaged: it does not match its checksum")
     return file
 
 
@@ -257,27 +265,6 @@ def model_names(models: str | os.PathLike[str]) -> list[str]:
     return [str(models)] if Path(models).is_file() else str(models).split("+")
 
 
-def check_arrays(file: ModelFile) -> None:
-    """Raise ModelFileError unless the arrays are those of the architecture."""
-    if file.kind not in KINDS:
-        raise ModelFileError(f"the model is of an unknown kind, {file.kind!r}: update wavesep")
-    kind = file.about_kind
-    if odd := file.architecture.keys() ^ kind.arguments:
-        raise ModelFileError(f"the architecture cannot be built: {sorted(odd)[0]!r} is odd")
-    try:
-        kind.check(file.architecture)
-        shapes = kind.shapes(file.architecture)
-    except (TypeError, ValueError) as error:
-        raise ModelFileError(f"the architecture cannot be built: {error}") from error
-    if odd := shapes.keys() ^ file.arrays.keys():
-        raise ModelFileError(f"arrays do not fit the architecture: {sorted(odd)[0]!r} is odd")
-    for name, shape in shapes.items():
-        if shape != file.arrays[name].shape:
-            raise ModelFileError(
-                f"array {name!r} must have shape {shape}, not {file.arrays[name].shape}"
-            )
-
-
 def find_model(model: str | os.PathLike[str]) -> Path:
     """Return the path of a shipped model or of a file, or raise ModelFileError."""
     if str(model) in ready_models():
@@ -292,17 +279,21 @@ def find_model(model: str | os.PathLike[str]) -> Path:
 
 def save_arrays(arrays: Arrays, metadata: Mapping[str, str], path: str | os.PathLike[str]) -> None:
     """Write arrays and text to a safetensors file that appears whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
     content = safetensors.numpy.save(
         {name: np.asarray(array, order="C") for name, array in arrays.items()}, dict(metadata)
     )
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    write_whole(path, in_order(content))
+
+
+def in_order(content: bytes) -> bytes:
+    """Return a safetensors file with its header in order: equal models make equal files.
+
+    safetensors writes the text in another order every time.
+    """
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8:end]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + content[end:]
 
 
 def load_arrays(path: str | os.PathLike[str]) -> tuple[Arrays, dict[str, str]]:
@@ -313,6 +304,15 @@ def load_arrays(path: str | os.PathLike[str]) -> tuple[Arrays, dict[str, str]]:
             return arrays, file.metadata() or {}
     except (safetensors.SafetensorError, OSError) as error:
         raise ModelFileError(f"{path} is damaged or no model file: {error}") from error
+    except (AttributeError, TypeError) as error:  # of numbers that NumPy does not have
+        raise ModelFileError(f"{path} holds arrays that cannot be read: {error}") from error
+
+
+def checksum(metadata: Mapping[str, str], arrays: Arrays) -> str:
+    """Return the SHA-256 of all that a model file says, and of its arrays."""
+    says = {name: text for name, text in metadata.items() if name != SUM}
+    content = json.dumps([says, fingerprint(arrays)], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def fingerprint(arrays: Arrays) -> str:

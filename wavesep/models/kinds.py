@@ -30,8 +30,8 @@ class Kind:
 
     Attributes
     ----------
-    arguments : frozenset of str
-        What an architecture has to say.
+    arguments : dict
+        What an architecture has to say, and defaults, whose types its values have.
     check : callable
         Raises ValueError on an architecture that cannot be.
     frame_size : callable
@@ -42,7 +42,7 @@ class Kind:
         Of every array, by "layer/variable".
     """
 
-    arguments: frozenset[str]
+    arguments: Architecture
     check: Callable[[Architecture], None]
     frame_size: Callable[[Architecture], int]
     context: Callable[[Architecture], tuple[int, int]]
@@ -51,27 +51,27 @@ class Kind:
 
 KINDS = {
     "wavenet": Kind(
-        frozenset(POST),
+        POST,
         check_architecture,
         lambda a: int(a["frame_size"]),
         network_context,
         array_shapes,
     ),
     "frame_cnn": Kind(
-        frozenset(MASK_CNN),
+        MASK_CNN,
         check_frame_cnn,
         lambda a: int(a["hop"]),
         frame_cnn_context,
         frame_cnn_shapes,
     ),
     "unet": Kind(
-        frozenset(JANSSON),
+        JANSSON,
         check_unet,
         lambda a: int(a["hop"] * 2 ** a["depth"]),
         unet_context,
         unet_shapes,
     ),
 } | {
-    rule: Kind(frozenset(RULES[rule]), check_rule, rule_frame_size, rule_context, lambda a: {})
+    rule: Kind(RULES[rule], check_rule, rule_frame_size, rule_context, lambda a: {})
     for rule in RULES
 }

@@ -1,0 +1,160 @@
+"""What a model file may say: checked once, when it is read, before anything is done with it."""
+
+from __future__ import annotations
+
+import json
+import reprlib
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..audio import HIGHEST_RATE, LOWEST_RATE
+from ..errors import ModelFileError
+from .kinds import KINDS, Kind
+from .rules import RULES
+
+if TYPE_CHECKING:
+    from .files import ModelFile
+
+# What no model needs; above these, reading or running one would take minutes or gigabytes
+LARGEST_FILE = 2**30  # bytes
+LARGEST_HEADER = 2**22  # bytes
+LARGEST_NUMBER = 2**20  # of an architecture
+MOST_LAYERS = 256
+LONGEST_CONTEXT = 2**24  # samples
+DEEPEST_CARD = 10  # levels
+LONGEST_SOURCE = 64  # letters
+NO_LETTERS = frozenset('/\\:*?"<>|')  # in a source, which becomes the name of a file
+DTYPES = ("float16", "float32")
+
+SUM = "sha256"
+FIELDS = frozenset({"format", "kind", "architecture", "sample_rate", "sources", "licence", "card"})
+
+
+def check_size(path: Path) -> None:
+    """Raise ModelFileError if a file or its header is larger than that of any model."""
+    with path.open("rb") as file:
+        header = int.from_bytes(file.read(8), "little")
+    if header > LARGEST_HEADER or path.stat().st_size > LARGEST_FILE:
+        raise ModelFileError("it is damaged or no model file: it is too large")
+
+
+def parse(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the text of a model file says, or raise ModelFileError."""
+    if odd := metadata.keys() ^ (FIELDS | {SUM}):
+        raise ModelFileError(f"it is damaged: {reprlib.repr(min(odd))} is missing or odd")
+    try:
+        return {name: json.loads(metadata[name]) for name in FIELDS - {"format"}}
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError("it is damaged: what it says cannot be read") from error
+
+
+def check_about(about: Mapping[str, Any]) -> None:
+    """Raise ModelFileError unless all that a file says, beside its arrays, can be.
+
+    Parameters
+    ----------
+    about : dict
+        Of the names in `FIELDS`, and what `parse` has made of them.
+    """
+    kind, rate = about["kind"], about["sample_rate"]
+    if not isinstance(kind, str) or kind not in KINDS.keys() - RULES.keys():
+        raise ModelFileError(f"it is of an unknown kind, {reprlib.repr(kind)}: update wavesep")
+    if type(rate) is not int or not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise ModelFileError(
+            f"its sample rate must be from {LOWEST_RATE} to {HIGHEST_RATE} Hz, "
+            f"not {reprlib.repr(rate)}"
+        )
+    if not isinstance(about["licence"], str):
+        raise ModelFileError("its licence must be text")
+    check_card(about["card"])
+    check_architecture(about["architecture"], KINDS[kind])
+    check_sources(about["sources"], about["architecture"])
+
+
+def check_card(card: Any) -> None:
+    """Raise ModelFileError unless a card has names, and few levels."""
+    if not isinstance(card, dict):
+        raise ModelFileError("its card must have names")
+    level: list[Any] = [card]
+    for _ in range(DEEPEST_CARD):
+        inner = [entry.values() if isinstance(entry, dict) else entry for entry in level]
+        level = [e for entries in inner for e in entries if isinstance(e, dict | list)]
+    if level:
+        raise ModelFileError(f"its card has more than {DEEPEST_CARD} levels")
+
+
+def check_architecture(architecture: Any, kind: Kind) -> None:
+    """Raise ModelFileError unless a network of this architecture can be built and run."""
+    if not isinstance(architecture, dict):
+        raise ModelFileError("its architecture must have names")
+    if odd := architecture.keys() ^ kind.arguments.keys():
+        raise ModelFileError(f"its architecture cannot be built: {reprlib.repr(min(odd))} is odd")
+    for name, default in kind.arguments.items():
+        if not is_like(architecture[name], default):
+            value = reprlib.repr(architecture[name])
+            raise ModelFileError(f"its architecture cannot be built: {name} cannot be {value}")
+    layers = architecture.get("stacks", 1) * architecture.get("layers_per_stack", 1)
+    if layers > MOST_LAYERS:
+        raise ModelFileError(f"its architecture has {layers} layers, more than {MOST_LAYERS}")
+    try:
+        kind.check(architecture)
+    except ValueError as error:
+        raise ModelFileError(f"its architecture cannot be built: {error}") from error
+    if max(kind.context(architecture)) > LONGEST_CONTEXT:
+        raise ModelFileError(f"its context has more than {LONGEST_CONTEXT:,} samples")
+
+
+def is_like(value: Any, default: Any) -> bool:
+    """Tell if an argument of a network has the type of its default, and is no huge number."""
+    if isinstance(default, int):
+        return type(value) is int and 0 <= value <= LARGEST_NUMBER
+    if isinstance(default, str):
+        return isinstance(value, str)
+    return (
+        isinstance(value, list | tuple)
+        and len(value) <= MOST_LAYERS
+        and all(is_like(entry, 1) and entry for entry in value)
+    )
+
+
+def check_sources(sources: Any, architecture: Mapping[str, Any]) -> None:
+    """Raise ModelFileError unless sources can be names of files, as many as there must be."""
+    if not isinstance(sources, list | tuple) or not all(map(is_plain, sources)):
+        raise ModelFileError(f"its sources must be plain names, not {reprlib.repr(sources)}")
+    if len({unicodedata.normalize("NFC", source).casefold() for source in sources}) < len(sources):
+        raise ModelFileError(f"its sources must differ: {reprlib.repr(sources)}")
+    expected = architecture["targets"] + (architecture.get("answer") != "activity")
+    if len(sources) != expected:
+        raise ModelFileError(f"it must have {expected} sources, not {reprlib.repr(sources)}")
+
+
+def is_plain(source: Any) -> bool:
+    """Tell if a source can be part of a file's name anywhere, and be printed."""
+    return (
+        isinstance(source, str)
+        and 0 < len(source) <= LONGEST_SOURCE
+        and source.isprintable()
+        and not NO_LETTERS & {*source}
+        and source.strip(" .") == source
+    )
+
+
+def check_arrays(file: ModelFile) -> None:
+    """Raise ModelFileError unless the arrays are those of the architecture, and finite."""
+    shapes = file.about_kind.shapes(file.architecture)
+    if odd := shapes.keys() ^ file.arrays.keys():
+        raise ModelFileError(
+            f"its arrays do not fit its architecture: {reprlib.repr(min(odd))} is odd"
+        )
+    for name, shape in shapes.items():
+        array = file.arrays[name]
+        if shape != array.shape or 0 in shape:
+            raise ModelFileError(f"its array {name!r} must have shape {shape}, not {array.shape}")
+        if array.dtype.name not in DTYPES:
+            raise ModelFileError(f"its array {name!r} must be of floats, not {array.dtype}")
+        if not np.isfinite(array).all():
+            raise ModelFileError(f"its array {name!r} holds NaN or infinity: train it again")
