@@ -11,18 +11,23 @@ import numpy as np
 
 from ..errors import AudioError, EmptyAudioError, OptionError, TruncatedAudioError
 from . import Audio
-from .base import BLOCK, AudioInfo
-from .endings import first_bad_page, is_cut, mpeg_frame_size, read_xing
+from .base import BLOCK, AudioInfo, RawFile
+from .endings import first_bad_page, frame_size, is_cut, mp3_states_length
 
 # what PyAV raises for files that it cannot read, by what it stumbles over
 FAULTS = (av.FFmpegError, OSError, ValueError, TypeError, AttributeError, ArithmeticError,
           LookupError, RuntimeError)  # fmt: skip
 # FFmpeg's formats that state how long they are; it estimates the length of others
-STATING = {"aiff", "au", "caf", "flac", "flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "tta",
-           "wav", "wv"}  # fmt: skip
+STATING = {"aiff", "caf", "flac", "flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "tta", "wv"}
 # and those without a beginning of their own: what is recorded starts anywhere in a frame
 STREAMS = {"aac", "ac3", "dts", "eac3", "loas", "mp3", "mpeg", "mpegts", "truehd"}
-CHECKED = {"flac", "tta", "wavpack"}  # decoders that find damage by checksums, if they are told to
+CHECKED = {
+    "ac3",
+    "eac3",
+    "flac",
+    "tta",
+    "wavpack",
+}  # decoders that find damage by checksums, if they are told to
 SLACK = 0.1  # seconds that a decoder may give less than they state, for its delay
 LONGEST_FRAME = 4_608  # samples that it may give less, where the last frame is filled up
 MOST_SECONDS = 1e6  # a length that is more is none
@@ -36,7 +41,7 @@ def open_av(path: Path, track: int | None = None) -> Iterator[AvReader]:
     follows no playlist to other files or into the network.
     """
     try:
-        raw = path.open("rb")
+        raw = RawFile(path)
     except (OSError, ValueError) as error:
         raise AudioError(f"{path} cannot be read: {error}") from error
     with raw:
@@ -107,7 +112,7 @@ class AvReader:
     def _states_length(self) -> bool:
         """Tell if the length is the file's own word for this track."""
         if self._container.format.name == "mp3":
-            return read_xing(self._path).has_length
+            return mp3_states_length(self._path)
         # a video's picture may be longer than its sound
         own = self._stream.duration is not None or not self._container.streams.video
         return self._container.format.name in STATING and own
@@ -142,22 +147,22 @@ class AvReader:
 
     def _frames(self) -> Iterator[av.AudioFrame]:
         """Yield what is decoded; raise at what cannot be."""
-        form = self._container.format.name
+        form, codec = self._container.format.name, self._stream.codec_context.name
         end = first_bad_page(self._path) if form == "ogg" else None
-        if self._stream.codec_context.name in CHECKED:
+        if codec in CHECKED:
             self._stream.codec_context.options = {"err_detect": "crccheck+explode"}
         begun = False
         for packet in self._container.demux(self._stream):
             if end is not None and (packet.pos or 0) >= end:
                 break
-            mpeg_size = mpeg_frame_size(bytes(packet)[:4]) if form == "mp3" else 0
-            if packet.size < mpeg_size:
+            size = frame_size(codec, bytes(packet)[:8])
+            if 0 < packet.size < size:
                 raise ValueError("the last frame is cut")
             try:
                 frames = packet.decode()
             except av.FFmpegError:
                 # a recording may begin within a frame, and tags stand between what was joined
-                if (form in STREAMS and not begun) or (form == "mp3" and not mpeg_size):
+                if (form in STREAMS and not begun) or (form == "mp3" and not size):
                     continue
                 raise
             begun = begun or bool(frames)
@@ -169,6 +174,11 @@ class AvReader:
         """Raise unless all samples have come."""
         if done == 0:
             raise EmptyAudioError(f"{self._path} has no samples that can be decoded") from fault
+        if isinstance(fault, av.PatchWelcomeError):
+            raise TruncatedAudioError(
+                f"{self._path} changes its rate or channels after {done} samples, which cannot be "
+                "followed: convert it to another format"
+            ) from fault
         if fault:
             raise TruncatedAudioError(f"{self._path} is damaged after {done} samples") from fault
         slack = max(SLACK * self.info.sample_rate, LONGEST_FRAME)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -53,3 +54,18 @@ class AudioReader(Protocol):
             If there are no samples.
         """
         ...
+
+
+class RawFile(io.FileIO):
+    """A file for libsndfile or FFmpeg, opened by Python: its name may be anything.
+
+    It stays where it is, and says so, when a decoder that reads a damaged header asks for a place
+    that cannot be. An exception would be printed from within the decoder.
+    """
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a place and return it, or -1."""
+        try:
+            return super().seek(offset, whence)
+        except (OSError, OverflowError):
+            return -1

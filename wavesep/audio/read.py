@@ -123,28 +123,29 @@ def read_part(path: str | os.PathLike[str], start: int, samples: int) -> Audio:
     """
     path = Path(path)
     with open_soundfile(path) as own:
-        if own and own.can_seek:
+        can_seek = own is not None and own.can_seek
+        if own and can_seek:
             part = own.part(start, samples)
-            if len(part) < samples:
-                raise TruncatedAudioError(f"{path} ends after {start + len(part)} samples")
-            return part
-    with open_av(path) as reader:
-        part = np.zeros((samples, reader.info.channels), np.float32)
-        with suppress(TruncatedAudioError):  # what comes before it is good
-            copy_part(reader.blocks(), start, part)
-    return part
+            if len(part) == samples:
+                return part
+    with open_audio(path) as reader:  # there may be more than is stated
+        part = part_of(reader.blocks(), start, samples)
+    if can_seek and len(part) < samples:
+        raise TruncatedAudioError(f"{path} ends after {start + len(part)} samples")
+    return np.pad(part, ((0, samples - len(part)), (0, 0)))
 
 
-def copy_part(blocks: Iterable[Audio], start: int, part: Audio) -> None:
-    """Fill an array with the samples that lie from a start on, as far as there are any."""
-    at = -start
-    for block in blocks:
-        begin, end = max(at, 0), min(at + len(block), len(part))
-        if begin < end:
-            part[begin:end] = block[begin - at : end - at]
-        at += len(block)
-        if at >= len(part):
-            return
+def part_of(blocks: Iterable[Audio], start: int, samples: int) -> Audio:
+    """Return the samples from a start on, as far as there are any before a fault."""
+    at = 0
+    parts = []
+    with suppress(TruncatedAudioError):
+        for block in blocks:
+            parts.append(block[max(start - at, 0) : max(start + samples - at, 0)])
+            at += len(block)
+            if at >= start + samples:
+                break
+    return np.concatenate(parts)
 
 
 def existing(path: str | os.PathLike[str]) -> Path:

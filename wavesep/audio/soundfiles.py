@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import soundfile
@@ -13,7 +12,7 @@ import soundfile
 from ..errors import AudioError, EmptyAudioError, TruncatedAudioError
 from . import Audio
 from .av_files import open_av
-from .base import BLOCK, AudioInfo
+from .base import BLOCK, AudioInfo, RawFile
 from .endings import is_mpeg, is_size, mp3_states_length
 
 WIDTHS = {
@@ -33,31 +32,18 @@ MP3_MEMORY = 12 * 1_152  # samples that a decoder must have seen before it is ri
 OGG_PAGE = 255 * 4_096
 FINE = 256  # samples read at a time before a fault
 READ_AHEAD = 8_192  # bytes that libFLAC may have read, or not read, at the end
-MOST_FLAC = 8_192  # samples that a byte can hold: silence
+MOST_SAMPLES = 8_192  # that a byte can hold: silence
 # what libsndfile says of the chunk that holds the samples; W64 only states the size of the file
 SIZES = re.compile(r"^ *(?:data|SSND|BODY|Data Size|riff) *: (-?\d+) \(should be (\d+)\)", re.M)
 
-
-class Seekable(io.FileIO):
-    """A file opened by Python, since names need not be UTF-8.
-
-    It stays where it is if libsndfile, reading a damaged header, asks for a place that cannot be:
-    what is raised there would be printed.
-    """
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to a place, and return where that is."""
-        try:
-            return super().seek(offset, whence)
-        except (OSError, OverflowError):
-            return self.tell()
+FRAMES = re.compile(r"frame count (\d+) does not match value from 'ds64' chunk of (\d+)")  # RF64
 
 
 @contextmanager
 def open_soundfile(path: Path) -> Iterator[SoundFileReader | None]:
     """Open a file with soundfile; None if it does not know it, or only guesses its length."""
     try:
-        raw = Seekable(path)
+        raw = RawFile(path)
     except (OSError, ValueError) as error:
         raise AudioError(f"{path} cannot be read: {error}") from error
     with raw:
@@ -83,7 +69,7 @@ def bits_of(subtype: str) -> int:
 class SoundFileReader:
     """An audio file that soundfile reads."""
 
-    def __init__(self, path: Path, raw: Seekable, file: soundfile.SoundFile) -> None:
+    def __init__(self, path: Path, raw: RawFile, file: soundfile.SoundFile) -> None:
         self._path = path
         self._raw = raw
         self._file = file
@@ -95,7 +81,7 @@ class SoundFileReader:
         """Whether libsndfile reads this kind of file to its true end."""
         file = self._file
         if file.format == "FLAC":
-            return 0 < file.frames <= MOST_FLAC * self._path.stat().st_size
+            return self._is_likely
         return file.subtype in WIDTHS and file.format != "OGG" and file.frames > 0
 
     @property
@@ -103,7 +89,12 @@ class SoundFileReader:
         """Whether libsndfile knows how long this file is, and finds any place in it."""
         if self._file.format == "MP3":
             return mp3_states_length(self._path)
-        return self.is_trusted or self._file.subtype == "VORBIS"
+        return self.is_trusted or (self._file.subtype == "VORBIS" and self._is_likely)
+
+    @property
+    def _is_likely(self) -> bool:
+        """Whether so many samples as the file states can be in it."""
+        return 0 < self.info.samples <= MOST_SAMPLES * self._path.stat().st_size
 
     def count(self) -> int:
         """See `AudioReader`."""
@@ -125,24 +116,34 @@ class SoundFileReader:
 
     def blocks(self) -> Iterator[Audio]:
         """See `AudioReader`."""
-        done, fault = 0, None
-        for size in (BLOCK, FINE):  # once more, to come closer to a fault
-            try:
-                self._file.seek(done)
-                while len(block := self._file.read(size, dtype="float32", always_2d=True)):
-                    done += len(block)
-                    yield block
-                break
-            except soundfile.LibsndfileError as error:
-                fault = error
-        else:
-            raise TruncatedAudioError(f"{self._path} is damaged after {done} samples") from fault
+        done = 0
+        try:
+            while len(block := self._file.read(BLOCK, dtype="float32", always_2d=True)):
+                done += len(block)
+                yield block
+        except soundfile.LibsndfileError as error:
+            yield from self._until_fault(done, error)
         if done < self.info.samples or is_cut_by_log(self._file):
             raise TruncatedAudioError(f"{self._path} is cut short: only {done} samples are there")
         if self._file.format == "FLAC" and self._unread() > READ_AHEAD:
             yield from self._beyond(done)
         elif done == 0:
             raise EmptyAudioError(f"{self._path} has no samples")
+
+    def _until_fault(self, done: int, error: Exception) -> Iterator[Audio]:
+        """Yield what a faulty FLAC file has behind whole blocks, and raise where the fault is."""
+        if done == 0:
+            yield from self._beyond(0)
+            return
+        self._raw.seek(0)
+        again = soundfile.SoundFile(self._raw)
+        with again, suppress(soundfile.LibsndfileError):
+            while again.tell() < done:
+                again.read(BLOCK, dtype="float32")
+            while len(block := again.read(FINE, dtype="float32", always_2d=True)):
+                done += len(block)
+                yield block
+        raise TruncatedAudioError(f"{self._path} is damaged after {done} samples") from error
 
     def _unread(self) -> int:
         """Return how many bytes libsndfile has not read."""
@@ -170,4 +171,5 @@ def is_cut_by_log(file: soundfile.SoundFile) -> bool:
     """
     width = WIDTHS.get(file.subtype, 1) * file.channels
     sizes = [(int(stated), int(found)) for stated, found in SIZES.findall(file.extra_info)]
+    sizes += [(int(s) * width, int(found) * width) for found, s in FRAMES.findall(file.extra_info)]
     return any(is_size(s) and s // width > found // width for s, found in sizes)

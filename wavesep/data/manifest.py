@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from ..audio.read import AudioInfo
+from ..audio.base import AudioInfo
 from ..errors import AudioError
 
 MANIFEST = "manifest.csv"
