@@ -17,10 +17,8 @@ from pathlib import Path
 from preparing import Song, Sound, add_options, prepare, split_of
 
 from wavesep.audio.read import read_audio
-from wavesep.data.clips import SUFFIXES
+from wavesep.audio.suffixes import is_audio
 from wavesep.errors import AudioError
-
-VIDEO = {".m4a", ".aac", ".mp4", ".mov", ".mkv", ".webm", ".opus", ".wma", ".m4v", ".avi", ".ac3"}
 
 
 def main() -> int:
@@ -67,7 +65,7 @@ def find_files(folders: list[Path]) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for folder in folders:
         for path in sorted(folder.rglob("*")):
-            if path.suffix.lower() in SUFFIXES | VIDEO and not path.name.startswith("."):
+            if is_audio(path):
                 name = path.relative_to(folder).with_suffix("").as_posix()
                 found.setdefault(name, []).append(path)
     return found

@@ -28,7 +28,7 @@ class EmptyAudioError(AudioError):
 
 
 class TruncatedAudioError(AudioError):
-    """The file ends before its sound does."""
+    """The sound is good up to a place that the message names, and cut short or damaged there."""
 
 
 class NonFiniteAudioError(AudioError):

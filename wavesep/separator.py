@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -12,17 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .audio import Audio
+from .audio.base import BLOCK, AudioReader
 from .audio.names import place_of, stem_paths
-from .audio.read import BLOCK, open_audio
+from .audio.read import open_audio
 from .audio.write import StemFormat, open_stems
 from .dsp.chunks import ChunkRunner
 from .dsp.steps import StepRunner
 from .engines.system import System, open_system
-from .errors import EmptyAudioError, OptionError
+from .errors import EmptyAudioError, OptionError, TruncatedAudioError
 from .models.files import ModelFile, read_models
 from .stream import Form, Mean, Pipeline, Stems, Stream, stream_latency
 
 MOST_CHANNELS = 64  # more are taken for samples on the wrong axis
+
+log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 
@@ -148,6 +152,8 @@ class Separator:
         start: float = 0.0,
         duration: float | None = None,
         two_stems: str | None = None,
+        track: int | None = None,
+        keep_truncated: bool = False,
         overwrite: bool = False,
         progress: Progress | None = None,
     ) -> dict[str, Path]:
@@ -176,6 +182,11 @@ class Separator:
             for the gain below, which only knows the part. Default: the whole song.
         two_stems : str, optional
             One of `sources`, which is written, beside everything else as one stem.
+        track : int, >= 1, optional
+            Audio track of a video. Default: the one that it flags as default, else the first.
+        keep_truncated : bool
+            Of a song that is cut short or damaged, separate what comes before that, with a warning
+            in the log. Default: raise TruncatedAudioError.
         overwrite : bool
             Replace files that exist. Default: raise OutputExistsError.
         progress : callable, optional
@@ -197,8 +208,9 @@ class Separator:
         OutputError
             If a stem cannot be written: see its subclasses. Nothing half-written is left.
         """
-        with open_audio(path) as reader:
+        with open_audio(path, track) as reader:
             info = reader.info
+            blocks = good_blocks(reader) if keep_truncated else reader.blocks()
             first, end = part_of_song(info.sample_rate, start, duration)
             if bits is None:
                 bits = min(info.bits, 24) if codec == "flac" else info.bits
@@ -213,7 +225,7 @@ class Separator:
                 paths, form, samples=total, overwrite=overwrite, folder=Path(out_dir)
             ) as writer:
                 part = (first, end)
-                for stems in self._run(reader.blocks(), info.sample_rate, info.channels, part):
+                for stems in self._run(blocks, info.sample_rate, info.channels, part):
                     writer.write(two_of(stems, two_stems, (*paths,)) if two_stems else stems)
                     done += len(next(iter(stems.values())))
                     if progress:
@@ -342,6 +354,14 @@ def all_stems(pipeline: Pipeline | Mean, blocks: Iterable[Audio]) -> Iterator[St
     if not pipeline.samples:
         raise EmptyAudioError("the audio has no samples")
     yield pipeline.flush()
+
+
+def good_blocks(reader: AudioReader) -> Iterator[Audio]:
+    """Yield the blocks of a file as far as they are good, and warn if that is not to its end."""
+    try:
+        yield from reader.blocks()
+    except TruncatedAudioError as error:
+        log.warning("%s: the rest is left out", error)
 
 
 def check_array(audio: NDArray[Any]) -> None:

@@ -63,6 +63,8 @@ def add_separate(commands: Any) -> None:
                           help=f"{depth} bits a sample (default: as the song)")  # fmt: skip
     add("--start", type=float, default=0.0, metavar="S", help="begin here, in seconds")
     add("--duration", type=float, metavar="S", help="stop after so many seconds")
+    add("--keep-truncated", action="store_true",
+        help="separate what is good of songs that are cut short or damaged")  # fmt: skip
     add("--device", help='"cpu", "gpu" or "gpu:1" (default: cpu)')
     add("--engine", default="auto",
         help=f"what runs the network: {', '.join(ENGINES)} (default: auto)")  # fmt: skip
@@ -126,6 +128,7 @@ def separate_song(
         paths = separator.separate_to_file(
             song, args.out, filename=args.filename, codec=args.codec, bits=args.bits,
             start=args.start, duration=args.duration, two_stems=args.two_stems,
+            keep_truncated=args.keep_truncated,
             overwrite=args.overwrite or args.demo, progress=report,
         )  # fmt: skip
     finally:

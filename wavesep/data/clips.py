@@ -11,14 +11,15 @@ import numpy as np
 import soxr
 
 from ..audio import Audio
-from ..audio.read import AudioInfo, audio_info, read_part
+from ..audio.base import AudioInfo
+from ..audio.read import audio_info, read_part
+from ..audio.suffixes import is_audio
 from ..dsp.channels import to_channels
 from ..errors import AudioError, OptionError
 from .manifest import known_infos
 
 PARTS = 10  # of a snippet, each of which sounds or does not
 QUIET = 0.01  # RMS of what does not
-SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"}
 
 
 class Clips:
@@ -27,8 +28,10 @@ class Clips:
     Parameters
     ----------
     folder : path
-        Searched with everything below it, links too, for wav, flac, ogg, mp3 and aiff files. Where
-        it is part of a prepared set, the manifest knows them and none is opened.
+        Searched with everything below it, links too, for audio and video files, by their suffixes.
+        Where it is part of a prepared set, the manifest knows them and none is opened. A snippet
+        of what is neither uncompressed nor FLAC, Ogg Vorbis or MP3 is decoded from the file's
+        start, which is slow: keep such files in memory, or prepare them.
     names : iterable of str, optional
         Take only these files: paths below the folder, without their suffix. Default: all.
     in_memory : bool
@@ -64,7 +67,7 @@ class Clips:
             wanted = set(names)
             found = {name: path for name, path in found.items() if name in wanted}
         if not found:
-            raise AudioError(f"no audio file in {self.folder}: {', '.join(sorted(SUFFIXES))}")
+            raise AudioError(f"no audio file in {self.folder}")
         self.names = sorted(found)
         self.paths = [found[name] for name in self.names]
         self._infos: list[AudioInfo] = [
@@ -157,7 +160,7 @@ def find_audio(folder: Path) -> dict[str, Path]:
     for place, _, files in os.walk(folder, followlinks=True):
         for file in files:
             path = Path(place, file)
-            if path.suffix.lower() not in SUFFIXES or file.startswith("."):
+            if not is_audio(path):
                 continue
             name = path.relative_to(folder).with_suffix("").as_posix()
             if name in found:

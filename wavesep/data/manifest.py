@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from ..atomic import write_whole
-from ..audio.read import AudioInfo
+from ..audio.base import AudioInfo
 from ..errors import AudioError
 
 MANIFEST = "manifest.csv"

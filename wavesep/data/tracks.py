@@ -14,8 +14,9 @@ import numpy as np
 
 from ..audio import Audio
 from ..audio.read import read_audio
+from ..audio.suffixes import is_audio
 from ..errors import AudioError, OptionError
-from .clips import SUFFIXES, Clips, pairs
+from .clips import Clips, pairs
 
 if TYPE_CHECKING:
     import musdb
@@ -146,7 +147,7 @@ def read_pair(vocals: Path, accompaniment: Path) -> Stems:
 
 def stems_of(folder: Path) -> dict[str, Path]:
     """Return the audio files of a folder by their names without suffix."""
-    return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES}
+    return {path.stem: path for path in sorted(folder.iterdir()) if is_audio(path)}
 
 
 def read_song(folder: Path) -> Stems:
