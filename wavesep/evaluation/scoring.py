@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
 import fast_bss_eval
 import numpy as np
+from numpy.typing import NDArray
 
 from ..audio import Audio
 from ..data.tracks import Stems
 from ..dsp.scores import sdr, si_sdr
-from ..errors import OptionError
+from ..errors import AudioError, OptionError
 from ..separator import Separator
 from .oracles import binary_mask, ratio_mask
 
 QUIET_DB = 20  # below the song's loudest window: no longer sung
+PERFECT_DB = 100  # from which on an estimate is the stem itself but for rounding: no score
 MIXTURE = "mixture"
 ORACLES = {"binary mask": binary_mask, "ratio mask": ratio_mask}
 
@@ -66,15 +68,47 @@ def sung_windows(vocals: Audio, window: int | None) -> list[slice]:
     ]
 
 
+def loudest_part(vocals: Audio, samples: int) -> int:
+    """Return where the loudest part of so many samples begins, to an eighth of its length."""
+    power = np.square(vocals, dtype=np.float64).sum(axis=1)
+    before = np.concatenate([[0.0], np.cumsum(power)])
+    last = max(len(vocals) - samples, 0)
+    starts = np.append(np.arange(0, last, max(samples // 8, 1)), last)
+    ends = np.minimum(starts + samples, len(vocals))
+    return int(starts[np.argmax(before[ends] - before[starts])])
+
+
 def score(reference: Audio, estimate: Audio, mixture: Audio) -> Row:
-    """Score an estimate of the vocals, in dB; gains are above the mixture itself."""
-    ours, before = si_sdr(reference, estimate), si_sdr(reference, mixture)
-    return {
+    """Score an estimate of the vocals, in dB; gains are above the mixture itself.
+
+    nan stands for what has no score: a silent estimate, and what is within rounding of the vocals.
+    Where that is the mixture itself, as in a song without accompaniment, nothing has a score.
+    """
+    ours, before = known(si_sdr(reference, estimate)), known(si_sdr(reference, mixture))
+    row = {
         "si_sdr": ours,
         "si_sdr_gain": ours - before,
-        "sdr": sdr(reference, estimate),
+        "sdr": known(sdr(reference, estimate)),
         "nsdr": bss_sdr(reference, estimate) - bss_sdr(reference, mixture),
     }
+    return dict.fromkeys(row, float("nan")) if np.isnan(before) else row
+
+
+def known(score: float) -> float:
+    """Return a score in dB; nan for what only rounding keeps from being infinite."""
+    return score if abs(score) < PERFECT_DB else float("nan")
+
+
+def finite(scores: Iterable[float]) -> NDArray[np.float64]:
+    """Return those scores that are numbers."""
+    values = np.array([*scores], np.float64)
+    return values[np.isfinite(values)]
+
+
+def median(scores: Iterable[float]) -> float:
+    """Return the median of those scores that are numbers; nan if none is."""
+    values = finite(scores)
+    return float(np.median(values)) if len(values) else float("nan")
 
 
 def bss_sdr(reference: Audio, estimate: Audio) -> float:
@@ -114,7 +148,10 @@ def bss_eval(stems: Stems, estimate: Estimates, name: str) -> Any:
     kinds = ("vocals", "accompaniment")
     references = [getattr(stems, kind) for kind in kinds]
     rate = stems.sample_rate
-    results = museval.evaluate(references, [estimate[k] for k in kinds], win=rate, hop=rate)
+    try:
+        results = museval.evaluate(references, [estimate[k] for k in kinds], win=rate, hop=rate)
+    except (ValueError, IndexError, np.linalg.LinAlgError) as error:
+        raise AudioError(f"museval cannot score it: {error}") from error
     store = museval.TrackStore(track_name=name)
     for i, kind in enumerate(kinds):
         metrics = dict(zip(("SDR", "ISR", "SIR", "SAR"), results, strict=True))
