@@ -22,7 +22,7 @@ BOXES, SONG_BOXES = "boxes.png", "boxes{}.png"
 
 COLUMNS = {
     "si_sdr": "SI-SDR", "si_sdr_gain": "SI-SDR gain", "sdr": "SDR", "gnsdr": "GNSDR",
-    "si_sdr_median": "median SI-SDR", "si_sdr_least": "least SI-SDR",
+    "si_sdr_median": "median", "si_sdr_least": "least",
     "si_sdr_gain_median": "median gain", "si_sdr_gain_least": "least gain", "lacking": "left out",
 }  # fmt: skip
 Summary = dict[str, float]
@@ -59,14 +59,16 @@ def summarise_system(scores: Sequence[TrackScores], system: str) -> Summary:
 def lacking(scores: Sequence[TrackScores]) -> dict[str, list[str]]:
     """Return the songs of which a window lacks a score, and the systems that it lacks it for."""
     lacks = {
-        track.key: [
-            system
-            for system, rows in track.systems.items()
-            if not all(np.isfinite([*row.values()]).all() for row in rows)
-        ]
+        track.key: [system for system in track.systems if lacks_score(track, system)]
         for track in scores
     }
     return {song: systems for song, systems in lacks.items() if systems}
+
+
+def lacks_score(track: TrackScores, system: str) -> bool:
+    """Tell if one of a song's scores by a system is not a number."""
+    rows = [*track.systems[system], *track.bss_eval.get(system, {}).values()]
+    return not all(np.isfinite([*row.values()]).all() for row in rows)
 
 
 def lacking_lines(scores: Sequence[TrackScores]) -> list[str]:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..audio import Audio
+from ..data.manifest import KINDS
 from ..data.tracks import Stems, Track
 from ..errors import AudioError, OptionError, WavesepError
 from ..models.files import fingerprint, read_models
@@ -250,6 +251,8 @@ def store_bss_eval(
 ) -> dict[str, Row]:
     """Write museval's JSON of one system and song, and return medians over frames."""
     store = bss_eval(stems, estimate, key)
+    if store is None:
+        return {kind: dict.fromkeys(METRICS, float("nan")) for kind in KINDS}
     write_text(out / BSS_EVAL / Path(system).stem / f"{key}.json", store.json)
     return {
         target["name"]: {

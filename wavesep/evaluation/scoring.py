@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..audio import Audio
+from ..data.manifest import KINDS
 from ..data.tracks import Stems
 from ..dsp.scores import sdr, si_sdr
-from ..errors import AudioError, OptionError
+from ..errors import OptionError
 from ..separator import Separator
 from .oracles import binary_mask, ratio_mask
 
@@ -82,16 +83,20 @@ def score(reference: Audio, estimate: Audio, mixture: Audio) -> Row:
     """Score an estimate of the vocals, in dB; gains are above the mixture itself.
 
     nan stands for what has no score: a silent estimate, and what is within rounding of the vocals.
-    Where that is the mixture itself, as in a song without accompaniment, nothing has a score.
+    Where the mixture is the vocals, as in a song without accompaniment, nothing has a score; where
+    it only sounds like them, nothing can be gained.
     """
     ours, before = known(si_sdr(reference, estimate)), known(si_sdr(reference, mixture))
+    gain = bss_sdr(reference, estimate) - bss_sdr(reference, mixture)
     row = {
         "si_sdr": ours,
         "si_sdr_gain": ours - before,
         "sdr": known(sdr(reference, estimate)),
-        "nsdr": bss_sdr(reference, estimate) - bss_sdr(reference, mixture),
+        "nsdr": float("nan") if np.isnan(before) else gain,
     }
-    return dict.fromkeys(row, float("nan")) if np.isnan(before) else row
+    if np.isnan(known(sdr(reference, mixture))):
+        return dict.fromkeys(row, float("nan"))
+    return row
 
 
 def known(score: float) -> float:
@@ -134,26 +139,26 @@ def check_bss_eval() -> None:
         raise OptionError('BSS Eval v4 needs museval: pip install "wavesep[evaluate]"')
 
 
-def bss_eval(stems: Stems, estimate: Estimates, name: str) -> Any:
+def bss_eval(stems: Stems, estimate: Estimates, name: str) -> Any | None:
     """Score both stems by BSS Eval v4, in windows of a second, as the field does.
 
     Returns
     -------
-    museval.TrackStore
+    museval.TrackStore or None
+        None where museval has no score, as of a silent stem.
         F.-R. Stöter, A. Liutkus and N. Ito, "The 2018 Signal Separation Evaluation Campaign",
         LVA/ICA 2018.
     """
     import museval
 
-    kinds = ("vocals", "accompaniment")
-    references = [getattr(stems, kind) for kind in kinds]
+    references = [getattr(stems, kind) for kind in KINDS]
     rate = stems.sample_rate
     try:
-        results = museval.evaluate(references, [estimate[k] for k in kinds], win=rate, hop=rate)
-    except (ValueError, IndexError, np.linalg.LinAlgError) as error:
-        raise AudioError(f"museval cannot score it: {error}") from error
+        results = museval.evaluate(references, [estimate[k] for k in KINDS], win=rate, hop=rate)
+    except (ValueError, IndexError, np.linalg.LinAlgError):
+        return None
     store = museval.TrackStore(track_name=name)
-    for i, kind in enumerate(kinds):
+    for i, kind in enumerate(KINDS):
         metrics = dict(zip(("SDR", "ISR", "SIR", "SAR"), results, strict=True))
         store.add_target(kind, {metric: values[i].tolist() for metric, values in metrics.items()})
     return store

@@ -41,6 +41,11 @@ class ActivityScores:
         """What is to be as large as can be."""
         return self.accuracy
 
+    @property
+    def said(self) -> str:
+        """The same for a person to read."""
+        return f"{100 * self.accuracy:.1f} % of frames right, F1 {self.f1:.3f}"
+
 
 class ActivityValidation:
     """Clips whose vocal activity is known; the same ones at every call.

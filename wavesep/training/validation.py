@@ -38,6 +38,11 @@ class Scores:
         """What is to be as large as can be."""
         return self.si_sdr
 
+    @property
+    def said(self) -> str:
+        """The same for a person to read."""
+        return f"SI-SDR {self.si_sdr:.2f} dB, {self.si_sdr_gain:.2f} dB above the mixture's"
+
 
 class Validation:
     """Snippets out of songs whose stems are known; the same ones at every call.
