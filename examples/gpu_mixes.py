@@ -7,6 +7,7 @@ Channels are averaged to one.
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -18,10 +19,11 @@ import soxr
 import torch
 from numpy.typing import NDArray
 
-from wavesep.audio.read import read_audio
 from wavesep.data.clips import QUIET
 from wavesep.data.mixes import BALANCE_DB, TRIES, Augmentation
 from wavesep.data.production import Production, Studio
+from wavesep.data.tracks import read_sound
+from wavesep.errors import AudioError
 
 RATE = 44_100
 TAPS = 16  # of the filter between samples
@@ -30,6 +32,8 @@ SUNG = 0.7  # share of a target in which somebody sings
 OCTAVES = 9  # bands of the equaliser
 
 Draws = NDArray[Any]
+
+log = logging.getLogger("gpu_mixes")
 
 
 class Bank:
@@ -86,11 +90,19 @@ class Bank:
         return np.asarray(before[begins[clips] + last] - before[begins[clips] + first])
 
     def read(self, files: dict[str, Path]) -> None:
-        """Add audio files by their names, with all cores."""
+        """Add audio files by their names, with all cores; what is bad is told and left out."""
+
+        def decode(path: Path) -> NDArray[np.int16] | None:
+            try:
+                return to_pcm(*read_sound(path))
+            except AudioError as error:
+                log.warning("left out: %s", error)
+                return None
+
         with ThreadPoolExecutor(os.cpu_count()) as threads:
-            decoded = threads.map(lambda path: to_pcm(*read_audio(path)), files.values())
-            for name, audio in zip(files, decoded, strict=True):
-                self.add(name, audio)
+            for name, audio in zip(files, threads.map(decode, files.values()), strict=True):
+                if audio is not None:
+                    self.add(name, audio)
 
 
 class Voices:

@@ -21,17 +21,18 @@ import numpy as np
 import pytest
 
 from wavesep import WaveNet, load_model
-from wavesep.errors import ModelFileError, OptionError
+from wavesep.errors import ModelFileError, OptionError, OtherRunError
 from wavesep.models.architecture import operations
-from wavesep.models.files import load_arrays, read_model_file
+from wavesep.models.files import load_arrays, read_model_file, save_arrays
 from wavesep.training import fit
-from wavesep.training.fit import BEST, CHECKPOINT
+from wavesep.training.fit import BEST, CHECKPOINT, LOG
 from wavesep.training.recipes import RECIPES
 from wavesep.training.resume import Progress
 
 from .conftest import Setup
 
 Make = Callable[[], Setup]
+FIT = sys.modules["wavesep.training.fit"]  # wavesep.training.fit is the function
 
 
 class Kill(keras.callbacks.Callback):
@@ -71,15 +72,17 @@ def whole(setup: Make, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
     return run, fit(network, mixes, validation, run=run, epochs=3), network
 
 
-@pytest.mark.parametrize("batch", [1, 5, 7])
+@pytest.mark.parametrize(("batch", "save_seconds"), [(1, 300), (7, 300), (8, 0), (10, 0)])
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(
     setup: Make,
     whole: tuple[Path, Progress, WaveNet],
     tmp_path: Path,
     batch: int,
+    save_seconds: float,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run, progress, network = whole
+    monkeypatch.setattr(FIT, "SAVE_SECONDS", save_seconds)
     stopped, mixes, validation = setup()
     original = stopped.fit
     kill = Kill(batch)
@@ -89,9 +92,28 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
     with pytest.raises(KeyboardInterrupt):
         fit(stopped, mixes, validation, run=tmp_path, epochs=3)
     resumed, mixes, validation = setup()
+    count = Kill(99)
+    fit_on = resumed.fit
+    monkeypatch.setattr(
+        resumed, "fit", lambda *a, **k: fit_on(*a, **k | {"callbacks": [*k["callbacks"], count]})
+    )
     again = fit(resumed, mixes, validation, run=tmp_path, epochs=3)
 
     assert again == progress
+    # nothing is done twice that was saved: the last step of an epoch is saved with its scores
+    kept = (batch - 1) // 5 * 5 if save_seconds else batch - (batch % 5 == 0)
+    assert 99 - count.left == 15 - kept
+    logs = [
+        [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
+        for folder in (tmp_path, run)
+    ]
+    assert [line["step"] for line in logs[0]] == sorted({line["step"] for line in logs[0]})
+    ours, theirs = (
+        {line["step"]: line for line in lines if "validation/loss" in line} for lines in logs
+    )
+    assert ours.keys() == theirs.keys() == {5, 10, 15}
+    for step, line in ours.items():
+        assert line["loss"] == pytest.approx(theirs[step]["loss"], abs=2e-6)
     for mine, theirs in zip(resumed.weights, network.weights, strict=True):
         np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
     for name in (CHECKPOINT, BEST):
@@ -166,7 +188,7 @@ def test_another_setting_is_refused(
     run, _, _ = whole
     network, mixes, validation = setup()
 
-    with pytest.raises(OptionError, match=r"another epochs \(3, not 2\): use the settings"):
+    with pytest.raises(OtherRunError, match=r"another epochs \(3, not 2\): use the settings"):
         fit(network, mixes, validation, run=run, epochs=2)
     mixes.seed = 9
     with pytest.raises(OptionError, match=r"another seed \(1, not 9\)"):
@@ -222,7 +244,13 @@ def test_it_says_how_fast_it_is(
 
     assert "snippets a second" in caplog.text
     assert "si_sdr_gain" in caplog.text
-    said = json.loads(re.findall(r"epoch 1: (\{.*\})", caplog.text)[0])
+    assert re.search(
+        r"epoch 1 of 1: loss \S+, SI-SDR \S+ dB, \S+ dB above the mixture's, the best so far; "
+        r"\d+ s, \S+ s of audio a second",
+        caplog.text,
+    )
+    (said,) = (json.loads(line) for line in (tmp_path / LOG).read_text().splitlines())
+    assert (said["epoch"], said["step"]) == (1, 5)
     # a step computes three times what an estimate does
     work = 3 * operations(network.config) * mixes.sample_rate
     share = said["speed/audio_seconds_per_second"] * work / 1e6
@@ -252,3 +280,99 @@ def test_without_tensorflow_it_trains_and_says_so_in_one_line(
     assert said == ["no TensorBoard: TensorFlow is not installed, training goes on without"]
     assert read_model_file(tmp_path / BEST).parameters
     assert not (tmp_path / "logs").exists()
+
+
+def test_a_checkpoint_of_the_version_before_goes_on(
+    setup: Make, whole: tuple[Path, Progress, WaveNet], tmp_path: Path
+) -> None:
+    run, progress, _ = whole
+    arrays, metadata = load_arrays(run / CHECKPOINT)
+    state = json.loads(metadata["progress"])
+    del state["step"], state["loss"]
+    save_arrays(arrays, {"progress": json.dumps(state)}, tmp_path / CHECKPOINT)
+    network, mixes, validation = setup()
+
+    assert fit(network, mixes, validation, run=tmp_path, epochs=3) == progress
+
+
+def test_what_is_no_checkpoint_is_told(
+    setup: Make, whole: tuple[Path, Progress, WaveNet], tmp_path: Path
+) -> None:
+    run, _, _ = whole
+    arrays, metadata = load_arrays(run / CHECKPOINT)
+    network, mixes, validation = setup()
+
+    (tmp_path / CHECKPOINT).write_bytes((run / BEST).read_bytes())
+    with pytest.raises(ModelFileError, match="no checkpoint of this version"):
+        fit(network, mixes, validation, run=tmp_path, epochs=3)
+    del arrays["optimizer/1"]
+    save_arrays(arrays, metadata, tmp_path / CHECKPOINT)
+    with pytest.raises(ModelFileError, match="another network or optimizer"):
+        fit(network, mixes, validation, run=tmp_path, epochs=3)
+
+
+RESUME = """
+import sys, keras, numpy as np
+from pathlib import Path
+from wavesep.models.unet import UNet
+from wavesep.data import Clips, MixGenerator
+from wavesep.data.spectrograms import snippet_samples
+from wavesep.training import Validation, fit
+from wavesep.models.files import load_arrays
+
+sys.modules["wavesep.training.fit"].SAVE_SECONDS = 0
+clips, runs = Path(sys.argv[1]), Path(sys.argv[2])
+
+class Kill(keras.callbacks.Callback):
+    left = 4
+    def on_train_batch_end(self, batch, logs=None):
+        self.left -= 1
+        if not self.left:
+            raise KeyboardInterrupt
+
+def train(run, kill=None):
+    keras.utils.set_random_seed(3)
+    network = UNet(window=64, hop=32, depth=2, filters=2, channels=1, targets=1)
+    stems = Clips(clips / "vocals"), Clips(clips / "accompaniment")
+    form = {"sample_rate": 8_000, "channels": 1}
+    mixes = MixGenerator(
+        *stems, batch_size=2, batches=3, samples=snippet_samples(network.config, "unet"),
+        left_context=0, right_context=0, **form,
+    )
+    validation = Validation(
+        *stems, samples=4_096, left_context=network.left_context,
+        right_context=network.right_context, **form,
+    )
+    original = network.fit
+    network.fit = lambda *a, **k: original(
+        *a, **k | {"callbacks": [*k["callbacks"], *([kill] if kill else [])]}
+    )
+    fit(network, mixes, validation, run=runs / run, epochs=2)
+
+train("whole")
+try:
+    train("killed", Kill())
+except KeyboardInterrupt:
+    print("killed")
+train("killed")
+one, other = (load_arrays(runs / run / "checkpoint.safetensors")[0] for run in ("killed", "whole"))
+assert one.keys() == other.keys()
+print(all(np.array_equal(array, other[name]) for name, array in one.items()))
+"""
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+def test_in_the_middle_of_an_epoch_every_backend_goes_on(
+    clips: Path, tmp_path: Path, backend: str
+) -> None:
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+
+    answer = subprocess.run(
+        [sys.executable, "-c", RESUME, str(clips), str(tmp_path)],
+        env=os.environ | {"KERAS_BACKEND": backend, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+
+    assert answer.stdout == "killed\nTrue\n", answer.stderr

@@ -44,6 +44,8 @@ def add_evaluate(commands: Any) -> None:
     add("--bss-eval", action="store_true",
         help='BSS Eval v4, too: slow, needs pip install "wavesep[evaluate]"')  # fmt: skip
     add("--most", type=int, metavar="N", help="only so many songs, spread over the folder")
+    add("--strict", action="store_true",
+        help="refuse a folder with a bad file (default: its song is named and left out)")  # fmt: skip
     add("-j", "--jobs", type=int, default=1, metavar="N", help="songs at a time (default: 1)")
 
 
@@ -52,12 +54,12 @@ def evaluate(args: argparse.Namespace, console: Console) -> int:
     from ..data.tracks import find_tracks
     from ..evaluation import Settings, write_report
     from ..evaluation import evaluate as evaluate_tracks
-    from ..evaluation.report import bss_eval_rows, song_rows, summary_rows
+    from ..evaluation.report import bss_eval_rows, decibels, lacking_lines, song_rows, summary_rows
 
     if args.jobs < 1 or (args.most is not None and args.most < 1):
         raise OptionError("-j and --most must be 1 or more")
     settings = Settings.of(args.model or ["vocals"], args.window, args.bss_eval)
-    tracks = find_tracks(args.folder, args.subset)
+    tracks = find_tracks(args.folder, args.subset, strict=args.strict)
     if args.most and args.most < len(tracks):
         step = len(tracks) / args.most
         tracks = [tracks[int(i * step)] for i in range(args.most)]
@@ -73,14 +75,11 @@ def evaluate(args: argparse.Namespace, console: Console) -> int:
         output.print(
             f"Means over {len(scores)} songs{windows}, dB:\n", table(summary_rows(scores), decibels)
         )
+        for line in lacking_lines(scores):
+            output.print(line, markup=False)
         if args.bss_eval:
             output.print("BSS Eval v4, medians, dB:\n", table(bss_eval_rows(scores), decibels))
         print(printable(f"report: {write_report(scores, args.out, failures)}"))
     for song, reason in failures.items():
         print(printable(f"wavesep: {song}: {reason}"), file=sys.stderr)
     return 1 if failures else 0
-
-
-def decibels(value: Any) -> str:
-    """Return a score as text."""
-    return f"{value:.2f}" if isinstance(value, float) else str(value)

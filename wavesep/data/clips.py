@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import soxr
 
-from ..audio import Audio
+from ..audio import HIGHEST_RATE, LOWEST_RATE, Audio
 from ..audio.base import AudioInfo
 from ..audio.read import audio_info, read_part
 from ..audio.suffixes import is_audio
+from ..dsp.blocks import check_finite
 from ..dsp.channels import to_channels
-from ..errors import AudioError, OptionError
+from ..errors import AudioError, ClipError, OptionError
 from .manifest import known_infos
 
 PARTS = 10  # of a snippet, each of which sounds or does not
 QUIET = 0.01  # RMS of what does not
+LOUDEST = 100.0  # magnitude of a sample, beyond which it is damage, or not scaled to [-1, 1]
+LISTED = 20  # bad files that are told one by one
+
+log = logging.getLogger(__name__)
 
 
 class Clips:
     """The audio files of a folder, each read only where a snippet lies.
+
+    What cannot be opened is left out, and said in the log. Damage in the middle of a file shows
+    only when that part is read: `read` raises `ClipError`, and the log says so once for each file.
 
     Parameters
     ----------
@@ -36,6 +46,8 @@ class Clips:
         Take only these files: paths below the folder, without their suffix. Default: all.
     in_memory : bool
         Keep every file once it is decoded: 21 MB for a minute of stereo at 44.1 kHz.
+    strict : bool
+        Raise if a file cannot be opened. Default: leave it out.
 
     Attributes
     ----------
@@ -45,11 +57,13 @@ class Clips:
         In the same order.
     seconds : float array, (clips,)
         Length of every clip.
+    skipped : dict of str to str
+        Of the files that are left out, by their name, why.
 
     Raises
     ------
     AudioError
-        If no audio file is there, one cannot be opened, two have one name, or a file that the
+        If no audio file is there, none can be opened, two have one name, or a file that the
         manifest names is missing.
     """
 
@@ -59,6 +73,7 @@ class Clips:
         names: Iterable[str] | None = None,
         *,
         in_memory: bool = False,
+        strict: bool = False,
     ) -> None:
         self.folder = Path(folder)
         found = find_audio(self.folder)
@@ -68,12 +83,14 @@ class Clips:
             found = {name: path for name, path in found.items() if name in wanted}
         if not found:
             raise AudioError(f"no audio file in {self.folder}")
-        self.names = sorted(found)
+        infos, self.skipped = open_files(found, known)
+        tell_skipped(self.folder, len(found), self.skipped, strict)
+        self.names = sorted(infos)
         self.paths = [found[name] for name in self.names]
-        self._infos: list[AudioInfo] = [
-            known.get(path.resolve()) or audio_info(path) for path in self.paths
-        ]
+        self._infos = [infos[name] for name in self.names]
         self._decoded: dict[int, Audio] | None = {} if in_memory else None
+        self._faults: dict[int, ClipError] = {}
+        self._telling = threading.Lock()
         self.seconds = np.array([info.samples / info.sample_rate for info in self._infos])
 
     def __len__(self) -> int:
@@ -112,8 +129,9 @@ class Clips:
 
         Raises
         ------
-        AudioError
-            If the file cannot be read.
+        ClipError
+            If this part of the file cannot be read, or holds what is not a finite number or
+            beyond 100.
         """
         info = self._infos[index]
         first = round(start * info.sample_rate)
@@ -131,7 +149,7 @@ class Clips:
         return to_channels(part[:samples], channels)
 
     def sounding(self, index: int, start: float, seconds: float) -> float:
-        """Return the share of a snippet's tenths that are louder than -40 dB of full scale."""
+        """Return the share of a snippet's tenths that are louder than -40 dB; raises as `read`."""
         info = self._infos[index]
         edges = np.linspace(start, start + seconds, PARTS + 1) * info.sample_rate
         edges = edges.round().astype(int).clip(0, info.samples)
@@ -142,14 +160,42 @@ class Clips:
     def _part(self, index: int, begin: int, end: int) -> Audio:
         """Read samples of a clip at its own rate."""
         if self._decoded is None:
-            return read_part(self.paths[index], begin, end - begin)
+            return self._sound(index, begin, end)
+        if index in self._faults:
+            raise self._faults[index]
         if index not in self._decoded:
-            self._decoded[index] = read_part(self.paths[index], 0, self._infos[index].samples)
+            self._decoded[index] = self._sound(index, 0, self._infos[index].samples)
         return self._decoded[index][begin:end]
 
-    def draw(self, rng: np.random.Generator) -> int:
-        """Draw a clip; every second of sound is equally likely."""
-        return int(rng.choice(len(self), p=self.seconds / self.seconds.sum()))
+    def _sound(self, index: int, begin: int, end: int) -> Audio:
+        """Read samples that are sound; tell of a clip once that it is damaged."""
+        path = self.paths[index]
+        try:
+            part = read_part(path, begin, end - begin)
+            check_sound(part, begin)
+        except (AudioError, MemoryError) as error:  # a length that is a lie has no room
+            fault = ClipError(path, str(error))
+            with self._telling:
+                if index not in self._faults:
+                    log.warning("%s: not used where it cannot be read", fault)
+                self._faults[index] = fault
+            raise fault from error
+        return part
+
+    def draw(self, rng: np.random.Generator, without: Collection[Path] = ()) -> int:
+        """Draw a clip, but for some; every second of sound is equally likely.
+
+        Raises
+        ------
+        AudioError
+            If no other clip is there.
+        """
+        weights = self.seconds
+        if without:
+            weights = weights * [path not in without for path in self.paths]
+        if not weights.any():
+            raise AudioError(f"no file of {self.folder} can be read: see the log")
+        return int(rng.choice(len(self), p=weights / weights.sum()))
 
 
 def find_audio(folder: Path) -> dict[str, Path]:
@@ -157,7 +203,8 @@ def find_audio(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise AudioError(f"no folder {folder}")
     found: dict[str, Path] = {}
-    for place, _, files in os.walk(folder, followlinks=True):
+    for place, folders, files in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not is_litter(name)]
         for file in files:
             path = Path(place, file)
             if not is_audio(path):
@@ -167,6 +214,64 @@ def find_audio(folder: Path) -> dict[str, Path]:
                 raise AudioError(f"{found[name]} and {path} have one name: remove one of them")
             found[name] = path
     return found
+
+
+def is_litter(name: str) -> bool:
+    """Tell if a file or folder is hidden, or what macOS lays beside everybody's own."""
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def open_files(
+    found: Mapping[str, Path], known: Mapping[Path, AudioInfo]
+) -> tuple[dict[str, AudioInfo], dict[str, str]]:
+    """Read the headers of files; of what is known already, none.
+
+    Returns
+    -------
+    infos : dict of str to AudioInfo
+        By name, of the files that can be used.
+    skipped : dict of str to str
+        By name, why the others cannot.
+    """
+    infos, skipped = {}, {}
+    for name, path in found.items():
+        try:
+            info = known.get(path.resolve()) or audio_info(path)
+            check_info(path, info)
+        except AudioError as error:
+            skipped[name] = str(error)
+        else:
+            infos[name] = info
+    return infos, skipped
+
+
+def check_info(path: Path, info: AudioInfo) -> None:
+    """Raise AudioError unless a header can be that of a recording."""
+    if info.samples < 1:
+        raise AudioError(f"{path} has no samples")
+    if not LOWEST_RATE <= info.sample_rate <= HIGHEST_RATE:
+        raise AudioError(f"{path} says that its rate is {info.sample_rate} Hz: it is damaged")
+
+
+def check_sound(part: Audio, start: int) -> None:
+    """Raise AudioError unless samples are finite and can be sound."""
+    check_finite(part, start)
+    if np.abs(part).max(initial=0) > LOUDEST:
+        place = start + int(np.abs(part).max(axis=1).argmax())
+        raise AudioError(f"sample {place} is beyond {LOUDEST:g}: not scaled to [-1, 1], or damaged")
+
+
+def tell_skipped(folder: Path, count: int, skipped: Mapping[str, str], strict: bool) -> None:
+    """Say in the log which files of a folder are left out; raise if all are, or if strict."""
+    if not skipped:
+        return
+    first = next(iter(skipped.values()))
+    if strict or len(skipped) == count:
+        raise AudioError(f"{len(skipped)} of {count} files in {folder} cannot be used: {first}")
+    for reason in list(skipped.values())[:LISTED]:
+        log.warning("left out: %s", reason)
+    if len(skipped) > LISTED:
+        log.warning("left out: %d more of %s", len(skipped) - LISTED, folder)
 
 
 def pairs(*stems: Clips) -> list[tuple[int, ...]]:

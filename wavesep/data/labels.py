@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from ..dsp.stft import Stft
 from ..errors import AudioError
 from . import augment
 from .clips import Clips, pairs
-from .mixes import Augmentation
+from .mixes import Augmentation, without_broken
 
 LABEL_SECONDS = 0.02  # that a label stands for
 
@@ -64,7 +65,8 @@ class ActivityExamples(keras.utils.PyDataset):
     """Windows of the spectra of mixtures, and whether somebody sings in the middle of each.
 
     Half of the mixtures are a clip's own, the others lay its vocals over any accompaniment. Example
-    k of batch i of epoch e is a pure function of ``(seed, e, i, k)``.
+    k of batch i of epoch e is a pure function of ``(seed, e, i, k)`` and of the files; see
+    `MixGenerator` for clips that cannot be read.
 
     Parameters
     ----------
@@ -140,18 +142,29 @@ class ActivityExamples(keras.utils.PyDataset):
     def example(self, epoch: int, index: int, k: int) -> tuple[NDArray[np.float32], bool]:
         """Return one mixture, ``(samples,)``, and whether somebody sings in its middle."""
         rng = np.random.default_rng((self.seed, epoch, index, k))
-        i, j = self.pairs[rng.integers(len(self.pairs))]
+        return without_broken(lambda broken: self._draw(rng, broken))
+
+    def _draw(
+        self, rng: np.random.Generator, broken: Collection[Path]
+    ) -> tuple[NDArray[np.float32], bool]:
+        whole = [pair for pair in self.pairs if not self._is_broken(*pair, broken)]
+        if not whole:
+            raise AudioError("no clip with labels has two stems that can be read: see the log")
+        i, j = whole[rng.integers(len(whole))]
         middle = rng.uniform(0, self.vocals.seconds[i])
         speed = augment.log_uniform(rng, *self.augmentation.speed)
         vocals = self._read(self.vocals, i, middle, speed, rng)
         place = middle
         if rng.random() < 0.5:
-            j = self.accompaniment.draw(rng)
+            j = self.accompaniment.draw(rng, broken)
             place = rng.uniform(0, self.accompaniment.seconds[j])
             speed = augment.log_uniform(rng, *self.augmentation.speed)
         accompaniment = self._read(self.accompaniment, j, place, speed, rng)
         sung = label_at(self.labels[Path(self.vocals.names[i]).name], middle)
         return vocals + accompaniment, sung
+
+    def _is_broken(self, i: int, j: int, broken: Collection[Path]) -> bool:
+        return self.vocals.paths[i] in broken or self.accompaniment.paths[j] in broken
 
     def _read(
         self, clips: Clips, index: int, middle: float, speed: float, rng: np.random.Generator

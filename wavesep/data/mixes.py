@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import reduce
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from ..audio import Audio
+from ..errors import ClipError
 from . import augment
 from .clips import Clips, check_targets, pairs
 from .production import Production, Studio
@@ -22,6 +24,7 @@ TRIES = 8  # to find a place that is sung enough
 BALANCE_DB = 3.0  # to within which stems of one song keep theirs
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
+Drawn = TypeVar("Drawn")
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,10 @@ class Augmentation:
 class MixGenerator(keras.utils.PyDataset):
     """Batches of mixtures and their targets, endlessly new, for ``keras.Model.fit``.
 
-    Example k of batch i of epoch e is a pure function of ``(seed, e, i, k)``. So the batches are
-    the same whatever the number of workers, and a run can go on anywhere: set `epoch`.
+    Example k of batch i of epoch e is a pure function of ``(seed, e, i, k)`` and of the files. So
+    the batches are the same whatever the number of workers, and a run can go on anywhere: set
+    `epoch`. Where a clip cannot be read, the example draws other clips in its stead; no other
+    example remembers it.
 
     Parameters
     ----------
@@ -205,8 +210,7 @@ class MixGenerator(keras.utils.PyDataset):
             Target 0's channels first.
         """
         rng = np.random.default_rng((self.seed, epoch, index, k))
-        aligned = rng.random() < self.aligned_share
-        stems = self._aligned(rng) if aligned else self._unrelated(rng)
+        stems, aligned = self._stems(rng, rng.random() < self.aligned_share)
         if self.production:
             stems = self._produce(stems, self.production, rng)
         stems = self._augment(stems, rng, aligned=aligned)
@@ -231,23 +235,46 @@ class MixGenerator(keras.utils.PyDataset):
             made += 1
         return len(self.stems) * made * self.batch_size / spent
 
-    def _aligned(self, rng: np.random.Generator) -> list[Audio]:
-        weights = self._pair_weights / self._pair_weights.sum()
+    def _stems(self, rng: np.random.Generator, aligned: bool) -> tuple[list[Audio], bool]:
+        """Return the snippets of all stems, and if they are of one song."""
+
+        def draw(without: Collection[Path]) -> tuple[list[Audio], bool]:
+            weights = self._weights(without)
+            if aligned and weights.any():
+                return self._aligned(rng, weights), True
+            return self._unrelated(rng, without), False
+
+        return without_broken(draw)
+
+    def _weights(self, without: Collection[Path]) -> NDArray[np.float64]:
+        """Return how likely each song is drawn: not at all, if one of its stems is broken."""
+        if not without:
+            return self._pair_weights
+        broken = [
+            any(clips.paths[i] in without for clips, i in zip(self.stems, song, strict=True))
+            for song in self.pairs
+        ]
+        return np.where(broken, 0.0, self._pair_weights)
+
+    def _aligned(self, rng: np.random.Generator, weights: NDArray[np.float64]) -> list[Audio]:
+        shares = weights / weights.sum()
         song, start, speed = self._sung(
-            rng, lambda: self.pairs[rng.choice(len(self.pairs), p=weights)]
+            rng, lambda: self.pairs[rng.choice(len(self.pairs), p=shares)]
         )
         return [
             self._read(clips, i, start, speed) for clips, i in zip(self.stems, song, strict=True)
         ]
 
-    def _unrelated(self, rng: np.random.Generator) -> list[Audio]:
+    def _unrelated(self, rng: np.random.Generator, without: Collection[Path]) -> list[Audio]:
         first, *others = self.stems
-        (i,), start, speed = self._sung(rng, lambda: (first.draw(rng),))
+        (i,), start, speed = self._sung(rng, lambda: (first.draw(rng, without),))
         snippets = [self._read(first, i, start, speed)]
-        return [*snippets, *(self._read_anywhere(clips, rng) for clips in others)]
+        return [*snippets, *(self._read_anywhere(clips, rng, without) for clips in others)]
 
-    def _read_anywhere(self, clips: Clips, rng: np.random.Generator) -> Audio:
-        i = clips.draw(rng)
+    def _read_anywhere(
+        self, clips: Clips, rng: np.random.Generator, without: Collection[Path]
+    ) -> Audio:
+        i = clips.draw(rng, without)
         return self._read(clips, i, *self._place(float(clips.seconds[i]), rng))
 
     def _sung(
@@ -282,7 +309,9 @@ class MixGenerator(keras.utils.PyDataset):
         vocals, *others = stems
         if rng.random() < production.others:
             for _ in range(rng.integers(1, 3)):
-                singer = self._read_anywhere(self.stems[0], rng)
+                singer = without_broken(
+                    lambda broken: self._read_anywhere(self.stems[0], rng, broken)
+                )
                 vocals = vocals + augment.gain(singer, rng, *production.others_db)
 
         def normal(shape: tuple[int, ...]) -> Audio:
@@ -322,3 +351,19 @@ class MixGenerator(keras.utils.PyDataset):
         elif which < a.mute_vocals + a.mute_accompaniment:
             stems[1:] = [augment.mute(audio) for audio in stems[1:]]
         return stems
+
+
+def without_broken(draw: Callable[[Collection[Path]], Drawn]) -> Drawn:
+    """Return what is drawn and read; where a clip cannot be read, draw again without it.
+
+    Parameters
+    ----------
+    draw : callable
+        Given the files not to draw, it returns what it reads, or raises ClipError.
+    """
+    broken: set[Path] = set()
+    while True:
+        try:
+            return draw(broken)
+        except ClipError as error:
+            broken.add(error.path)

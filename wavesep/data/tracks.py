@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,14 +15,16 @@ import numpy as np
 from ..audio import Audio
 from ..audio.read import read_audio
 from ..audio.suffixes import is_audio
-from ..errors import AudioError, OptionError
-from .clips import Clips, pairs
+from ..errors import AudioError, ClipError, OptionError
+from .clips import check_sound, find_audio, is_litter, open_files
+from .manifest import known_infos
 
 if TYPE_CHECKING:
     import musdb
 
 MUSDB_SOURCES = ("vocals", "drums", "bass", "other")
 SUBSETS = ("train", "valid", "test")
+MIXTURES = ("mixture", "mix")  # files that are no stem
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,12 @@ class Track:
     load: Callable[[], Stems]
 
 
-def find_tracks(folder: str | os.PathLike[str], subset: str | None = None) -> list[Track]:
-    """Find the songs of a folder.
+def find_tracks(
+    folder: str | os.PathLike[str], subset: str | None = None, *, strict: bool = False
+) -> list[Track]:
+    """Find the songs of a folder, and open their files to see that all can be read.
+
+    Of a song that has a bad file, `Track.load` raises what is wrong with it.
 
     Parameters
     ----------
@@ -62,8 +68,11 @@ def find_tracks(folder: str | os.PathLike[str], subset: str | None = None) -> li
         MUSDB18 or MUSDB18-HQ; or a folder with ``vocals/`` and ``accompaniment/``, whose files of
         the same name are stems of one song; or a prepared set, which has that in ``train/``,
         ``valid/`` and ``test/``; or folders of songs, ``SONG/vocals.wav`` beside the other stems.
+        There, a file called mixture or mix is none of them, and capitals make no difference.
     subset : {"train", "valid", "test"}, optional
         Default: "test" where the folder has it, else all.
+    strict : bool
+        Raise if a file cannot be opened. MUSDB18's are not opened before they are read.
 
     Returns
     -------
@@ -72,7 +81,7 @@ def find_tracks(folder: str | os.PathLike[str], subset: str | None = None) -> li
     Raises
     ------
     AudioError
-        If there are none.
+        If there are none; if ``strict``, on the first bad file.
     OptionError
         If the folder is MUSDB18's and FFmpeg, which reads that, is not there.
     """
@@ -80,15 +89,16 @@ def find_tracks(folder: str | os.PathLike[str], subset: str | None = None) -> li
     if any(folder.glob("*/*.stem.mp4")) or any(folder.glob("*/*/mixture.wav")):
         tracks = musdb_tracks(folder)
     elif parts := [part for part in SUBSETS if (folder / part / "vocals").is_dir()]:
-        tracks = [track for part in parts for track in paired_tracks(folder / part, part)]
-    elif (folder / "vocals").is_dir():
-        tracks = paired_tracks(folder)
-    else:
         tracks = [
-            Track(path.name, "", partial(read_song, path))
-            for path in sorted(folder.glob("*/"))
-            if "vocals" in stems_of(path)
+            track
+            for part in parts
+            if subset in (None, part)
+            for track in paired_tracks(folder / part, part, strict)
         ]
+    elif (folder / "vocals").is_dir():
+        tracks = paired_tracks(folder, "", strict)
+    else:
+        tracks = song_tracks(folder, strict)
     if subset is None and any(track.subset == "test" for track in tracks):
         subset = "test"
     tracks = [track for track in tracks if subset in (None, track.subset)]
@@ -131,18 +141,48 @@ def read_musdb(track: musdb.MultiTrack) -> Stems:
     return Stems(mixture, vocals, accompaniment, int(track.rate))
 
 
-def paired_tracks(folder: Path, subset: str = "") -> list[Track]:
-    """Return the songs of which ``vocals/`` and ``accompaniment/`` have files of the same name."""
-    vocals, rest = Clips(folder / "vocals"), Clips(folder / "accompaniment")
-    return [
-        Track(vocals.names[i], subset, partial(read_pair, vocals.paths[i], rest.paths[j]))
-        for i, j in pairs(vocals, rest)
-    ]
+def paired_tracks(folder: Path, subset: str, strict: bool) -> list[Track]:
+    """Return the songs of which ``vocals/`` and ``accompaniment/`` have files of the same name.
+
+    A bad file without a partner is a song, too: one that cannot be read.
+    """
+    bad: dict[str, str] = {}
+    found = []
+    for kind in ("vocals", "accompaniment"):
+        files = find_audio(folder / kind)
+        bad |= open_files(files, known_infos(folder / kind))[1]
+        found.append(files)
+    check_strict(folder, bad, strict)
+    vocals, rest = found
+    loads = {
+        name: partial(summed, vocals[name], [rest[name]]) for name in vocals if name in rest
+    } | {name: partial(refuse, reason) for name, reason in bad.items()}
+    return [Track(name, subset, loads[name]) for name in sorted(loads)]
 
 
-def read_pair(vocals: Path, accompaniment: Path) -> Stems:
-    """Read a song whose mixture is the sum of two files."""
-    return summed(vocals, [accompaniment])
+def song_tracks(folder: Path, strict: bool) -> list[Track]:
+    """Return the songs that are folders of stems."""
+    tracks = []
+    for path in sorted(folder.glob("*/")):
+        if is_litter(path.name) or "vocals" not in (stems := named_stems(path)):
+            continue
+        bad = open_files(stems, {})[1]
+        check_strict(folder, bad, strict)
+        load = partial(refuse, next(iter(bad.values()))) if bad else partial(read_song, path)
+        tracks.append(Track(path.name, "", load))
+    return tracks
+
+
+def check_strict(folder: Path, bad: Mapping[str, str], strict: bool) -> None:
+    """Raise AudioError if a folder has bad files and may have none."""
+    if bad and strict:
+        more = f", and {len(bad) - 1} more in {folder}" if len(bad) > 1 else ""
+        raise AudioError(f"{next(iter(bad.values()))}{more}")
+
+
+def refuse(reason: str) -> Stems:
+    """Raise what is wrong with a song."""
+    raise AudioError(reason)
 
 
 def stems_of(folder: Path) -> dict[str, Path]:
@@ -150,10 +190,16 @@ def stems_of(folder: Path) -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.iterdir()) if is_audio(path)}
 
 
+def named_stems(folder: Path) -> dict[str, Path]:
+    """Return the stems of a song by their names in small letters; its mixture is not one."""
+    stems = {name.lower(): path for name, path in stems_of(folder).items() if not is_litter(name)}
+    return {name: path for name, path in stems.items() if name not in MIXTURES}
+
+
 def read_song(folder: Path) -> Stems:
-    """Read a song that is a folder of stems; a file called mixture is not one of them."""
-    stems = stems_of(folder)
-    others = [path for name, path in stems.items() if name not in ("vocals", "mixture")]
+    """Read a song that is a folder of stems."""
+    stems = named_stems(folder)
+    others = [path for name, path in stems.items() if name != "vocals"]
     if not others:
         raise AudioError(f"{folder} holds no stem but vocals")
     return summed(stems["vocals"], others)
@@ -161,10 +207,20 @@ def read_song(folder: Path) -> Stems:
 
 def summed(vocals: Path, others: list[Path]) -> Stems:
     """Read stems whose sum is the mixture; what is shorter than the others ends in silence."""
-    sounds = [read_audio(path) for path in (vocals, *others)]
+    sounds = [read_sound(path) for path in (vocals, *others)]
     if len({(rate, audio.shape[1]) for audio, rate in sounds}) > 1:
         raise AudioError(f"the stems of {vocals} are not of one rate and number of channels")
     samples = max(len(audio) for audio, _ in sounds)
     first, *rest = (np.pad(audio, ((0, samples - len(audio)), (0, 0))) for audio, _ in sounds)
     accompaniment: Audio = np.sum(rest, axis=0, dtype=np.float32)
     return Stems(first + accompaniment, first, accompaniment, sounds[0][1])
+
+
+def read_sound(path: Path) -> tuple[Audio, int]:
+    """Read a whole file, or raise AudioError that names it."""
+    try:
+        audio, rate = read_audio(path)
+        check_sound(audio, 0)
+    except AudioError as error:
+        raise ClipError(path, str(error)) from error
+    return audio, rate

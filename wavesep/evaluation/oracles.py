@@ -56,7 +56,11 @@ def binary_mask(target: Audio, rest: Audio) -> Audio:
 def _masked(
     target: Audio, rest: Audio, mask: Callable[[Magnitudes, Magnitudes], masks.Mask]
 ) -> Audio:
-    ours, others = (librosa.stft(audio.T, n_fft=WINDOW, hop_length=HOP) for audio in (target, rest))
+    short = max(WINDOW - len(target), 0)  # librosa warns of less than a window
+    ours, others = (
+        librosa.stft(np.pad(audio.T, ((0, 0), (0, short))), n_fft=WINDOW, hop_length=HOP)
+        for audio in (target, rest)
+    )
     weighed = mask(np.abs(ours), np.abs(others)) * (ours + others)
     estimate = librosa.istft(weighed, n_fft=WINDOW, hop_length=HOP, length=len(target))
     return np.asarray(estimate.T, np.float32)

@@ -14,13 +14,16 @@ from urllib.parse import quote
 import numpy as np
 
 from .pictures import draw_boxes
-from .run import PICTURES, TrackScores, write_text
+from .run import PICTURES, TrackScores, write_json, write_text
+from .scoring import finite, median
 
-PAGE, TABLE = "report.html", "scores.csv"
+PAGE, TABLE, SUMMARY = "report.html", "scores.csv", "summary.json"
 BOXES, SONG_BOXES = "boxes.png", "boxes{}.png"
 
 COLUMNS = {
     "si_sdr": "SI-SDR", "si_sdr_gain": "SI-SDR gain", "sdr": "SDR", "gnsdr": "GNSDR",
+    "si_sdr_median": "median", "si_sdr_least": "least",
+    "si_sdr_gain_median": "median gain", "si_sdr_gain_least": "least gain", "lacking": "left out",
 }  # fmt: skip
 Summary = dict[str, float]
 
@@ -31,8 +34,10 @@ def summarise(scores: Sequence[TrackScores]) -> dict[str, Summary]:
     Returns
     -------
     dict of str to dict
-        Means of SI-SDR, its gain and SDR; GNSDR, the mean of NSDR by length. Where an estimate is
-        silent, only its SDR counts.
+        Means of SI-SDR, its gain and SDR; GNSDR, the mean of NSDR by length; median and least of
+        SI-SDR and of its gain. A window that lacks a score is left out of that figure: where an
+        estimate is silent, only its SDR counts; where the accompaniment is, nothing does.
+        "lacking" is the number of songs with such a window.
     """
     return {system: summarise_system(scores, system) for system in scores[0].systems}
 
@@ -44,12 +49,41 @@ def summarise_system(scores: Sequence[TrackScores], system: str) -> Summary:
     names = ("si_sdr", "si_sdr_gain", "sdr")
     summary = {name: mean([row[name] for row in rows]) for name in names}
     summary["gnsdr"] = mean([row["nsdr"] for row in rows], seconds)
-    return summary
+    for name in ("si_sdr", "si_sdr_gain"):
+        values = [row[name] for row in rows]
+        summary[f"{name}_median"] = median(values)
+        summary[f"{name}_least"] = float(min(finite(values), default=np.nan))
+    return summary | {"lacking": sum(system in lacks for lacks in lacking(scores).values())}
+
+
+def lacking(scores: Sequence[TrackScores]) -> dict[str, list[str]]:
+    """Return the songs of which a window lacks a score, and the systems that it lacks it for."""
+    lacks = {
+        track.key: [system for system in track.systems if lacks_score(track, system)]
+        for track in scores
+    }
+    return {song: systems for song, systems in lacks.items() if systems}
+
+
+def lacks_score(track: TrackScores, system: str) -> bool:
+    """Tell if one of a song's scores by a system is not a number."""
+    rows = [*track.systems[system], *track.bss_eval.get(system, {}).values()]
+    return not all(np.isfinite([*row.values()]).all() for row in rows)
+
+
+def lacking_lines(scores: Sequence[TrackScores]) -> list[str]:
+    """Return a line for each song that a mean leaves out."""
+    everyone = [*scores[0].systems]
+    return [
+        f"{song} is left out where it has no score: "
+        + ("by any system" if systems == everyone else f"by {', '.join(systems)}")
+        for song, systems in lacking(scores).items()
+    ]
 
 
 def mean(values: Sequence[float], weights: Sequence[float] | None = None) -> float:
     """Return the mean of what is a number, for a silent estimate has no score; nan if none is."""
-    known = ~np.isnan(values)
+    known = np.isfinite(values)
     weight = np.ones(len(values)) if weights is None else np.asarray(weights)
     if not known.any():
         return float("nan")
@@ -90,7 +124,7 @@ def bss_eval_rows(scores: Sequence[TrackScores]) -> list[dict[str, str | float]]
     """
     return [
         {"system": system, "stem": stem}
-        | {metric: float(np.nanmedian([t.bss_eval[system][stem][metric] for t in scores]))
+        | {metric: median(t.bss_eval[system][stem][metric] for t in scores)
            for metric in metrics}
         for system, stems in scores[0].bss_eval.items()
         for stem, metrics in stems.items()
@@ -100,7 +134,10 @@ def bss_eval_rows(scores: Sequence[TrackScores]) -> list[dict[str, str | float]]
 def write_report(
     scores: Sequence[TrackScores], out: str | os.PathLike[str], failures: Mapping[str, str]
 ) -> Path:
-    """Write ``report.html``, with its pictures, and ``scores.csv``, a line a window and system.
+    """Write the report: a page, a table and a summary.
+
+    ``report.html`` has pictures, ``scores.csv`` a line for each window and system, and
+    ``summary.json`` what `summarise` returns, the songs that lack scores, and those that failed.
 
     Parameters
     ----------
@@ -127,6 +164,11 @@ def write_report(
         draw_boxes(windows, f"SI-SDR gain of {model}, a dot a window", out / SONG_BOXES.format(i))
     write_text(out / TABLE, as_csv(scores))
     write_text(out / PAGE, page(scores, failures))
+    figures = {
+        "songs": len(scores), "windows": sum(len(track.starts) for track in scores),
+        "systems": summarise(scores), "lacking": lacking(scores), "failures": {**failures},
+    }  # fmt: skip
+    write_json(out / SUMMARY, figures)
     return out / PAGE
 
 
@@ -169,6 +211,7 @@ def page(scores: Sequence[TrackScores], failures: Mapping[str, str]) -> str:
                 *(SONG_BOXES.format(i) for i in range(len(windowed_models(scores)))),
             )
         ),
+        lacking="".join(f"<p>{escape(line)}</p>" for line in lacking_lines(scores)),
         failures="".join(f"<p class=bad>{escape(k)}: {escape(v)}</p>" for k, v in failures.items()),
         songs=table(song_rows(scores)),
         pictures="".join(picture(track) for track in scores),
@@ -189,8 +232,14 @@ def table(rows: Sequence[Mapping[str, str | float]]) -> str:
 
 def cell(value: str | float) -> str:
     """Return a cell of a table."""
-    text = escape(value) if isinstance(value, str) else f"{value:.2f}"
-    return f"<td{align(value)}>{text}</td>"
+    return f"<td{align(value)}>{escape(decibels(value))}</td>"
+
+
+def decibels(value: str | float) -> str:
+    """Return a score as text; a dash where there is none."""
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.2f}" if np.isfinite(value) else "–"
 
 
 def align(value: str | float) -> str:
@@ -222,8 +271,10 @@ img {max-width: 100%} .bad {color: #a00} .scroll {overflow-x: auto; margin: 1rem
 <p>$what. In dB; higher is better. The mixture is what one has without a model; the masks know the
 true stems and are what a system that weighs frequencies could reach. GNSDR is the gain of BSS Eval
 v3's SDR, a mean by length. Where there is a second table, it is BSS Eval v4 (museval): medians over
-windows of 1 s, then over songs.</p>
+windows of 1 s, then over songs. What has no score is left out of the means: where the
+accompaniment is silent, nothing is to be separated; a silent estimate has no SI-SDR.</p>
 $summary
+$lacking
 $bss_eval
 $boxes
 $failures
@@ -231,6 +282,6 @@ $failures
 <p>SI-SDR of the vocals.</p>
 $songs
 <h2>What it looks like</h2>
-<p>The loudest sung window of each song.</p>
+<p>Of each song, the eight seconds whose vocals are loudest.</p>
 $pictures
 </html>""")

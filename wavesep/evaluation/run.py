@@ -16,10 +16,11 @@ import numpy as np
 
 from ..atomic import write_whole
 from ..audio import Audio
+from ..data.manifest import KINDS
 from ..data.tracks import Stems, Track
 from ..errors import AudioError, OptionError, WavesepError
 from ..models.files import fingerprint, read_models
-from .pictures import draw_spectrograms
+from .pictures import SECONDS, draw_spectrograms
 from .scoring import (
     MIXTURE,
     ORACLES,
@@ -27,6 +28,8 @@ from .scoring import (
     bss_eval,
     check_bss_eval,
     estimates,
+    loudest_part,
+    median,
     score,
     sung_windows,
 )
@@ -86,7 +89,7 @@ class TrackScores:
     starts, seconds : list of float
         Of each window that counts.
     systems : dict of str to list of dict
-        Of each system, the scores of each window, in dB.
+        Of each system, the scores of each window, in dB; nan where there is none.
     bss_eval : dict of str to dict
         Of each system, medians over frames of the vocals' and the accompaniment's scores.
     """
@@ -205,7 +208,10 @@ def load_scores(out: Path, track: Track, settings: Settings) -> TrackScores | No
     path = out / SCORES / f"{key_of(track.subset, track.name)}.json"
     try:
         stored = TrackScores(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):  # not there, or of another version
+        rows = [row for system in stored.systems.values() for row in system]
+        for row in [*rows, *(row for stems in stored.bss_eval.values() for row in stems.values())]:
+            row.update({name: float("nan") for name, score in row.items() if score is None})
+    except (OSError, ValueError, TypeError, AttributeError):  # not there, or of another version
         return None
     return stored if stored.settings == asdict(settings) else None
 
@@ -230,14 +236,14 @@ def score_track(track: Track, settings: Settings, out: Path) -> TrackScores:
             medians[system] = store_bss_eval(stems, estimate, system, out, key)
         if system in settings.models:
             drawn[f"vocals by {system}"] = estimate["vocals"]
-    loudest = max(parts, key=lambda p: float(np.square(stems.vocals[p]).mean()))
-    draw_spectrograms(drawn, rate, loudest.start, out / PICTURES / f"{key}.png")
+    loudest = loudest_part(stems.vocals, round(SECONDS * rate))
+    draw_spectrograms(drawn, rate, loudest, out / PICTURES / f"{key}.png")
     scores = TrackScores(
         track.name, track.subset, asdict(settings),
         [p.start / rate for p in parts], [(p.stop - p.start) / rate for p in parts],
         systems, medians,
     )  # fmt: skip
-    write_text(out / SCORES / f"{key}.json", json.dumps(asdict(scores), indent=1))
+    write_json(out / SCORES / f"{key}.json", asdict(scores))
     return scores
 
 
@@ -246,10 +252,12 @@ def store_bss_eval(
 ) -> dict[str, Row]:
     """Write museval's JSON of one system and song, and return medians over frames."""
     store = bss_eval(stems, estimate, key)
+    if store is None:
+        return {kind: dict.fromkeys(METRICS, float("nan")) for kind in KINDS}
     write_text(out / BSS_EVAL / Path(system).stem / f"{key}.json", store.json)
     return {
         target["name"]: {
-            metric: float(np.nanmedian([float(f["metrics"][metric]) for f in target["frames"]]))
+            metric: median(float(frame["metrics"][metric]) for frame in target["frames"])
             for metric in METRICS
         }
         for target in store.scores["targets"]
@@ -259,3 +267,17 @@ def store_bss_eval(
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all, in a folder that is made where missing."""
     write_whole(path, f"{text}\n".encode())
+
+
+def write_json(path: Path, figures: Any) -> None:
+    """Write figures as JSON, which knows no nan and no infinity: null stands for them."""
+    write_text(path, json.dumps(with_nulls(figures), indent=1, allow_nan=False))
+
+
+def with_nulls(value: Any) -> Any:
+    """Return dicts and lists with None in place of each number that is not finite."""
+    if isinstance(value, dict):
+        return {key: with_nulls(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [with_nulls(entry) for entry in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
 import fast_bss_eval
 import numpy as np
+from numpy.typing import NDArray
 
 from ..audio import Audio
+from ..data.manifest import KINDS
 from ..data.tracks import Stems
 from ..dsp.scores import sdr, si_sdr
 from ..errors import OptionError
@@ -18,6 +20,7 @@ from ..separator import Separator
 from .oracles import binary_mask, ratio_mask
 
 QUIET_DB = 20  # below the song's loudest window: no longer sung
+PERFECT_DB = 100  # from which on an estimate is the stem itself but for rounding: no score
 MIXTURE = "mixture"
 ORACLES = {"binary mask": binary_mask, "ratio mask": ratio_mask}
 
@@ -66,15 +69,51 @@ def sung_windows(vocals: Audio, window: int | None) -> list[slice]:
     ]
 
 
+def loudest_part(vocals: Audio, samples: int) -> int:
+    """Return where the loudest part of so many samples begins, to an eighth of its length."""
+    power = np.square(vocals, dtype=np.float64).sum(axis=1)
+    before = np.concatenate([[0.0], np.cumsum(power)])
+    last = max(len(vocals) - samples, 0)
+    starts = np.append(np.arange(0, last, max(samples // 8, 1)), last)
+    ends = np.minimum(starts + samples, len(vocals))
+    return int(starts[np.argmax(before[ends] - before[starts])])
+
+
 def score(reference: Audio, estimate: Audio, mixture: Audio) -> Row:
-    """Score an estimate of the vocals, in dB; gains are above the mixture itself."""
-    ours, before = si_sdr(reference, estimate), si_sdr(reference, mixture)
-    return {
+    """Score an estimate of the vocals, in dB; gains are above the mixture itself.
+
+    nan stands for what has no score: a silent estimate, and what is within rounding of the vocals.
+    Where the mixture is the vocals, as in a song without accompaniment, nothing has a score; where
+    it only sounds like them, nothing can be gained.
+    """
+    ours, before = known(si_sdr(reference, estimate)), known(si_sdr(reference, mixture))
+    gain = bss_sdr(reference, estimate) - bss_sdr(reference, mixture)
+    row = {
         "si_sdr": ours,
         "si_sdr_gain": ours - before,
-        "sdr": sdr(reference, estimate),
-        "nsdr": bss_sdr(reference, estimate) - bss_sdr(reference, mixture),
+        "sdr": known(sdr(reference, estimate)),
+        "nsdr": float("nan") if np.isnan(before) else gain,
     }
+    if np.isnan(known(sdr(reference, mixture))):
+        return dict.fromkeys(row, float("nan"))
+    return row
+
+
+def known(score: float) -> float:
+    """Return a score in dB; nan for what only rounding keeps from being infinite."""
+    return score if abs(score) < PERFECT_DB else float("nan")
+
+
+def finite(scores: Iterable[float]) -> NDArray[np.float64]:
+    """Return those scores that are numbers."""
+    values = np.array([*scores], np.float64)
+    return values[np.isfinite(values)]
+
+
+def median(scores: Iterable[float]) -> float:
+    """Return the median of those scores that are numbers; nan if none is."""
+    values = finite(scores)
+    return float(np.median(values)) if len(values) else float("nan")
 
 
 def bss_sdr(reference: Audio, estimate: Audio) -> float:
@@ -100,23 +139,26 @@ def check_bss_eval() -> None:
         raise OptionError('BSS Eval v4 needs museval: pip install "wavesep[evaluate]"')
 
 
-def bss_eval(stems: Stems, estimate: Estimates, name: str) -> Any:
+def bss_eval(stems: Stems, estimate: Estimates, name: str) -> Any | None:
     """Score both stems by BSS Eval v4, in windows of a second, as the field does.
 
     Returns
     -------
-    museval.TrackStore
+    museval.TrackStore or None
+        None where museval has no score, as of a silent stem.
         F.-R. Stöter, A. Liutkus and N. Ito, "The 2018 Signal Separation Evaluation Campaign",
         LVA/ICA 2018.
     """
     import museval
 
-    kinds = ("vocals", "accompaniment")
-    references = [getattr(stems, kind) for kind in kinds]
+    references = [getattr(stems, kind) for kind in KINDS]
     rate = stems.sample_rate
-    results = museval.evaluate(references, [estimate[k] for k in kinds], win=rate, hop=rate)
+    try:
+        results = museval.evaluate(references, [estimate[k] for k in KINDS], win=rate, hop=rate)
+    except (ValueError, IndexError, np.linalg.LinAlgError):
+        return None
     store = museval.TrackStore(track_name=name)
-    for i, kind in enumerate(kinds):
+    for i, kind in enumerate(KINDS):
         metrics = dict(zip(("SDR", "ISR", "SIR", "SAR"), results, strict=True))
         store.add_target(kind, {metric: values[i].tolist() for metric, values in metrics.items()})
     return store

@@ -16,7 +16,7 @@ from ..data.labels import Labels, label_at
 from ..dsp.scores import accuracy, f1
 from ..dsp.stft import Magnitudes, Stft
 from ..engines.mask_engine import slide
-from ..errors import AudioError
+from ..errors import AudioError, ClipError
 
 THRESHOLD = 0.5
 
@@ -41,6 +41,11 @@ class ActivityScores:
         """What is to be as large as can be."""
         return self.accuracy
 
+    @property
+    def said(self) -> str:
+        """The same for a person to read."""
+        return f"{100 * self.accuracy:.1f} % of frames right, F1 {self.f1:.3f}"
+
 
 class ActivityValidation:
     """Clips whose vocal activity is known; the same ones at every call.
@@ -61,7 +66,7 @@ class ActivityValidation:
     Raises
     ------
     AudioError
-        If no clip with labels has both stems.
+        If no clip with labels has both stems and can be read.
     """
 
     def __init__(
@@ -91,14 +96,19 @@ class ActivityValidation:
             i, j, sung = clips[n]
             samples = round(vocals.seconds[i] * sample_rate)
             start = -before / sample_rate
-            mixture = sum(
-                stem.read(k, start, before + samples + before, sample_rate, 1)[:, 0]
-                for stem, k in ((vocals, i), (accompaniment, j))
-            )
+            try:
+                mixture = sum(
+                    stem.read(k, start, before + samples + before, sample_rate, 1)[:, 0]
+                    for stem, k in ((vocals, i), (accompaniment, j))
+                )
+            except ClipError:  # the log has it
+                continue
             self.magnitudes.append(np.abs(stft.analyse(np.asarray(mixture))))
             count = self.magnitudes[-1].shape[1] - 2 * around
             moments = np.arange(count) * stft.hop / sample_rate
             truth.append([label_at(sung, moment) for moment in moments])
+        if not truth:
+            raise AudioError("no validation clip can be read: see the log")
         self.truth: NDArray[np.bool_] = np.concatenate(truth)
 
     def estimate(self, probability: Callable[[Audio], Audio]) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from ..errors import OptionError
+from ..errors import ModelFileError, OtherRunError
 from ..models.files import Arrays, load_arrays, save_arrays
 
 
@@ -18,7 +18,7 @@ from ..models.files import Arrays, load_arrays, save_arrays
 class Progress:
     """How far a run has come. What follows from it, it does not store.
 
-    The generator's position is the epoch: its batches are a pure function of that.
+    The generator's position is epoch and step: its batches are a pure function of these.
 
     Attributes
     ----------
@@ -26,10 +26,16 @@ class Progress:
         Of the run; a checkpoint goes on only under the settings that it was made with.
     scores : list of float
         Validation SI-SDR after each epoch that is done.
+    step : int
+        Steps that are done of the epoch after those.
+    loss : float
+        Mean loss of these steps.
     """
 
     settings: dict[str, Any]
     scores: list[float] = field(default_factory=list)
+    step: int = 0
+    loss: float = 0.0
 
     @property
     def epoch(self) -> int:
@@ -70,23 +76,29 @@ def load_checkpoint(path: Path, network: keras.Model, settings: dict[str, Any]) 
 
     Raises
     ------
-    OptionError
+    OtherRunError
         If the checkpoint is of a run with other settings.
     ModelFileError
-        If the checkpoint is damaged.
+        If the checkpoint is damaged, or no checkpoint.
     """
     if not path.exists():
         return Progress(settings)
     arrays, metadata = load_arrays(path)
-    progress = Progress(**json.loads(metadata["progress"]))
+    try:
+        progress = Progress(**json.loads(metadata["progress"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(f"{path} is no checkpoint of this version: move it away") from error
     if changed := [k for k in settings if progress.settings.get(k) != settings[k]]:
-        raise OptionError(
+        raise OtherRunError(
             f"{path} is of a run with another {changed[0]} "
             f"({progress.settings.get(changed[0])}, not {settings[changed[0]]}): "
             "use the settings of that run, or another folder"
         )
     network.optimizer.build(network.trainable_variables)
-    for name, variable in state_variables(network).items():
+    variables = state_variables(network)
+    if {name: v.shape for name, v in variables.items()} != {n: a.shape for n, a in arrays.items()}:
+        raise ModelFileError(f"{path} is of another network or optimizer: move it away")
+    for name, variable in variables.items():
         variable.assign(arrays[name])
     return progress
 
@@ -102,3 +114,50 @@ def state_arrays(network: keras.Model) -> Arrays:
     return {
         name: keras.ops.convert_to_numpy(v.value) for name, v in state_variables(network).items()
     }
+
+
+class Rest(keras.utils.PyDataset):
+    """A data set without its first batches: what is left of an epoch.
+
+    Parameters
+    ----------
+    examples : PyDataset
+    first : int
+        Batches that are left out.
+    """
+
+    def __init__(self, examples: keras.utils.PyDataset, first: int) -> None:
+        super().__init__(workers=1)
+        self.examples = examples
+        self.first = first
+
+    def __len__(self) -> int:
+        """Return the number of batches that are left."""
+        return len(self.examples) - self.first
+
+    def __getitem__(self, index: int) -> Any:
+        """Return a batch, counted from the first that is left."""
+        return self.examples[self.first + index]
+
+
+def trim_log(path: Path, steps: int) -> None:
+    """Take out of a log what a killed run did after its checkpoint: it is done once more."""
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+        try:
+            if json.loads(line)["step"] <= steps:
+                kept.append(line)
+        except (KeyError, TypeError, ValueError):  # cut by the kill
+            continue
+    part = path.with_name(f".{path.name}.part")
+    part.write_text("".join(kept), encoding="utf-8")
+    part.replace(path)
+
+
+def append_log(path: Path, record: dict[str, Any]) -> None:
+    """Add a line of JSON to a log."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(record) + "\n")

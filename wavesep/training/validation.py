@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import reduce
 
@@ -11,7 +12,7 @@ import numpy as np
 from ..audio import Audio
 from ..data.clips import Clips, check_targets, pairs
 from ..dsp.scores import si_sdr
-from ..errors import AudioError
+from ..errors import AudioError, ClipError
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,11 @@ class Scores:
         """What is to be as large as can be."""
         return self.si_sdr
 
+    @property
+    def said(self) -> str:
+        """The same for a person to read."""
+        return f"SI-SDR {self.si_sdr:.2f} dB, {self.si_sdr_gain:.2f} dB above the mixture's"
+
 
 class Validation:
     """Snippets out of songs whose stems are known; the same ones at every call.
@@ -56,7 +62,8 @@ class Validation:
     channels : int
         Of mixtures and of each target.
     most : int, >= 1
-        Snippets at the most; they are spread evenly over the songs.
+        Snippets at the most; they are spread evenly over the songs. A song of which this part
+        cannot be read is left out: `Clips` says so in the log.
 
     Attributes
     ----------
@@ -69,7 +76,7 @@ class Validation:
     Raises
     ------
     AudioError
-        If no song has all stems, or no target sounds in any of the snippets.
+        If no song has all stems and can be read, or no target sounds in any of the snippets.
     OptionError
         If no stem is a target, or none is left over.
     """
@@ -91,7 +98,6 @@ class Validation:
             raise AudioError("no validation song has all stems: a file of its name in each folder")
         count = min(most, len(songs))
         songs = [songs[i] for i in np.linspace(0, len(songs) - 1, count).round().astype(int)]
-        self.names = [stems[0].names[i] for i, *_ in songs]
         self.sample_rate = sample_rate
         self._left = left_context
         length = left_context + samples + right_context
@@ -104,7 +110,13 @@ class Validation:
                 for clips, i in zip(stems, song, strict=True)
             ]
 
-        snippets = [read(song) for song in songs]
+        self.names, snippets = [], []
+        for song in songs:
+            with suppress(ClipError):  # the log has it
+                snippets.append(read(song))
+                self.names.append(stems[0].names[song[0]])
+        if not snippets:
+            raise AudioError("no validation song can be read: see the log")
         self.mixtures = np.stack([reduce(np.add, each) for each in snippets])
         sung = np.stack([np.concatenate(each[:targets], axis=1) for each in snippets])
         self.targets = sung[:, left_context : left_context + samples]
