@@ -178,7 +178,7 @@ def draw_style(rng: np.random.Generator) -> Style:
 
 def melody_line(notes: list[Note], times: Times, style: Style, rng: np.random.Generator) -> Times:
     """Return the height of a phrase at times that are a frame apart, as MIDI counts."""
-    line = np.full(len(times), notes[0].key)
+    line = np.full(len(times), notes[0].key, np.float64)
     for last, note in itertools.pairwise(notes):
         line += (note.key - last.key) * smooth((times - note.begin) / style.glide + 0.7)
     line -= style.scoop * np.exp(-np.maximum(0, times - notes[0].begin) / 0.05)
