@@ -1,0 +1,123 @@
+"""Sung syllables, found in recordings and taken apart by WORLD."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import librosa
+import numpy as np
+import pyworld
+from melodies import FRAME
+from numpy.typing import NDArray
+
+from wavesep.errors import AudioError
+
+RATE = 48_000  # Hz
+HOP = round(RATE * FRAME)
+PITCHES = (65.0, 900.0)  # Hz that are looked for
+BANDS, HIGHEST = 24, 10_000  # mel bands that changes are measured in, and Hz that they reach
+REACH = 4  # frames before and after between which a change is measured
+STEADY = 6.0  # dB that the bands of a vowel change by at most
+LOUD, HEARD = -20.0, -40.0  # dB of vowels and of any sound, compared with the loudest
+BURST = 4.0  # dB by which a consonant is louder than its vowel, at most
+DB = np.log(10) / 10  # natural logarithm of a power, for a dB
+SHORTEST_VOWEL = round(0.08 / FRAME)  # frames
+LONGEST_ONSET = round(0.25 / FRAME)
+SAME_VOICE = 2.0  # semitones within which the notes of one kind of voice lie
+MOST = 40  # syllables of one song
+
+Frames = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Syllable:
+    """A consonant and the vowel after it, as WORLD's frames.
+
+    Attributes
+    ----------
+    envelope, noise : float array, (frames, frequencies)
+        Logarithm of the power, and share of noise (0 to 1). All vowels are equally loud.
+    voiced : bool array, (frames,)
+    onset : int
+        Frames before the vowel, which goes to the end.
+    key : float
+        Pitch of the vowel, as MIDI counts.
+    """
+
+    envelope: Frames
+    noise: Frames
+    voiced: NDArray[np.bool_]
+    onset: int
+    key: float
+
+
+def read_syllables(voice: Frames, rng: np.random.Generator) -> list[Syllable]:
+    """Return sung syllables of one kind of voice.
+
+    Where the notes of a recording differ, those that lie around one of them are taken.
+
+    Parameters
+    ----------
+    voice : float64 array, (samples,)
+        At 48 kHz.
+    rng : numpy.random.Generator
+        Draws the kind of voice, and which syllables are taken where there are many.
+
+    Raises
+    ------
+    AudioError
+        If no syllable is found.
+    """
+    pitch, times = pyworld.dio(voice, RATE, *PITCHES, frame_period=1_000 * FRAME, speed=4)
+    pitch = pyworld.stonemask(voice, pitch, times, RATE)
+    found = find_syllables(voice, pitch)
+    if not found:
+        raise AudioError("no sung syllable is found in the recordings of its library")
+    with np.errstate(divide="ignore"):
+        keys = librosa.hz_to_midi(pitch)
+    sung = np.array([np.median(keys[vowel:end]) for _, vowel, end in found])
+    alike = np.flatnonzero(np.abs(sung - rng.choice(sung)) <= SAME_VOICE)
+    chosen = rng.permutation(alike)[:MOST].tolist()
+    return [take_apart(voice, pitch, times, found[i], float(sung[i])) for i in chosen]
+
+
+def find_syllables(voice: Frames, pitch: Frames) -> list[tuple[int, int, int]]:
+    """Return the frames at which each syllable, and its vowel, begins, and at which both end.
+
+    A vowel is voiced, loud, and changes little. A syllable begins at the softest place between
+    its vowel and the one before.
+    """
+    mel = librosa.feature.melspectrogram(
+        y=voice, sr=RATE, hop_length=HOP, n_mels=BANDS, fmax=HIGHEST
+    )[:, : len(pitch)]
+    bands = librosa.power_to_db(mel, top_db=None)
+    before, after = bands[:, : -2 * REACH], bands[:, 2 * REACH :]
+    change = np.pad(np.sqrt(np.square(after - before).mean(axis=0)), REACH, constant_values=np.inf)
+    level = librosa.power_to_db(mel.mean(axis=0), ref=np.max, top_db=None)
+    steady = (pitch > 0) & (change < STEADY) & (level > LOUD)
+    edges = np.flatnonzero(np.diff(steady, prepend=False, append=False)).reshape(-1, 2)
+    syllables = []
+    last = 0
+    for vowel, end in edges[np.diff(edges)[:, 0] >= SHORTEST_VOWEL].tolist():
+        first = max(last, vowel - LONGEST_ONSET)
+        first += int(np.argmin(level[first : vowel + 1]))
+        first += int(np.argmax(level[first : vowel + 1] > HEARD))
+        syllables.append((first, vowel, end))
+        last = end
+    return syllables
+
+
+def take_apart(
+    voice: Frames, pitch: Frames, times: Frames, found: tuple[int, int, int], key: float
+) -> Syllable:
+    """Return a syllable that begins, has its vowel, and ends at the frames that were found."""
+    first, vowel, end = found
+    pitch, times = pitch[first:end], times[first:end]
+    envelope = np.log(pyworld.cheaptrick(voice, pitch, times, RATE))
+    onset = vowel - first
+    envelope -= np.log(np.exp(envelope[onset:]).mean())
+    power = np.log(np.exp(envelope).mean(axis=1, keepdims=True))
+    envelope -= np.maximum(0, power - BURST * DB)
+    # every second frame is enough: this takes longer than all else
+    noise = pyworld.d4c(voice, pitch[::2].copy(), times[::2].copy(), RATE)
+    return Syllable(envelope, noise.repeat(2, axis=0)[: len(envelope)], pitch > 0, onset, key)
