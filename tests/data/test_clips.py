@@ -167,6 +167,22 @@ def test_one_name_cannot_be_divided() -> None:
         split_names(["one"], 0.1, 0)
 
 
+def test_files_are_found_by_one_table_of_suffixes(tmp_path: Path) -> None:
+    tone = 0.3 * np.sin(np.arange(40_000) / 20)
+    soundfile.write(tmp_path / "A.WAV", tone, 8_000)
+    soundfile.write(tmp_path / "b.opus", tone, 8_000, format="OGG", subtype="OPUS")
+    soundfile.write(tmp_path / "._c.wav", tone, 8_000)
+    (tmp_path / "notes.txt").write_text("no sound")
+
+    clips = Clips(tmp_path)
+
+    assert clips.names == ["A", "b"]
+    for index in (0, 1):
+        snippet = clips.read(index, 2.0, 8_000, 8_000, 1)[:, 0]
+        assert np.corrcoef(snippet, tone[16_000:24_000])[0, 1] > 0.99
+        assert clips.sounding(index, 0.5, 2) == 1
+
+
 def test_two_files_of_one_name_are_told(tmp_path: Path) -> None:
     for suffix in ("wav", "flac"):
         soundfile.write(tmp_path / f"a.{suffix}", np.zeros(100), 8_000)
