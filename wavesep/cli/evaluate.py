@@ -45,7 +45,7 @@ def add_evaluate(commands: Any) -> None:
         help='BSS Eval v4, too: slow, needs pip install "wavesep[evaluate]"')  # fmt: skip
     add("--most", type=int, metavar="N", help="only so many songs, spread over the folder")
     add("--strict", action="store_true",
-        help="refuse a folder with a bad file (default: its song is named and left out)")  # fmt: skip
+        help="refuse a folder with a bad file (default: name its song and go on)")  # fmt: skip
     add("-j", "--jobs", type=int, default=1, metavar="N", help="songs at a time (default: 1)")
 
 

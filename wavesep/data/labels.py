@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import os
-from dataclasses import asdict
 from collections.abc import Collection
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 

@@ -191,9 +191,7 @@ def stems_of(folder: Path) -> dict[str, Path]:
 
 def named_stems(folder: Path) -> dict[str, Path]:
     """Return the stems of a song by their names in small letters; its mixture is not one."""
-    stems = {
-        name.lower(): path for name, path in stems_of(folder).items() if not is_litter(name)
-    }
+    stems = {name.lower(): path for name, path in stems_of(folder).items() if not is_litter(name)}
     return {name: path for name, path in stems.items() if name not in MIXTURES}
 
 

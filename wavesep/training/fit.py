@@ -217,7 +217,9 @@ class Watch(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Say how far the run is; save it, if it is time to."""
         step = self._before[0] + batch + 1
-        self.meter.step(self.progress.epoch * len(self.mixes) + step, lambda: self._loss(step, logs))
+        self.meter.step(
+            self.progress.epoch * len(self.mixes) + step, lambda: self._loss(step, logs)
+        )
         if step < len(self.mixes) and time.monotonic() - self._saved >= SAVE_SECONDS:
             self.progress.step, self.progress.loss = step, self._loss(step, logs)
             self._save({"loss": self.progress.loss})
