@@ -39,9 +39,15 @@ def standard_output() -> Console:
 def song_bar(console: Console) -> Progress:
     """Return bars of what is done, that go away when all is."""
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"),
-        TimeRemainingColumn(), console=console, transient=True,
+        TextColumn("{task.description}", markup=False), BarColumn(),
+        TextColumn("{task.percentage:3.0f} %"), TimeRemainingColumn(), console=console,
+        transient=True,
     )  # fmt: skip
+
+
+def numbered(song: str, number: int, songs: int) -> str:
+    """Return what a bar says of a song: its name, and which of several it is, from 1 on."""
+    return f"{number} of {songs}: {song}" if songs > 1 else song
 
 
 @contextmanager

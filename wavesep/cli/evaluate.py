@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from pathlib import Path
 from typing import Any
@@ -64,16 +65,23 @@ def evaluate(args: argparse.Namespace, console: Console) -> int:
         step = len(tracks) / args.most
         tracks = [tracks[int(i * step)] for i in range(args.most)]
     with song_bar(console) as bar:
-        task = bar.add_task("scoring", total=len(tracks))
+        task = bar.add_task("", total=len(tracks))
+
+        def show(done: int) -> None:
+            bar.update(task, completed=done, description=f"{done} of {len(tracks)} songs scored")
+
+        show(0)
+        count = itertools.count(1)
         scores, failures = evaluate_tracks(
-            tracks, settings, args.out, jobs=args.jobs, progress=lambda _: bar.advance(task)
+            tracks, settings, args.out, jobs=args.jobs, progress=lambda _: show(next(count))
         )
     if scores:
         output = standard_output()
         output.print("SI-SDR of the vocals, dB:\n", table(song_rows(scores), decibels))
         windows = f" ({sum(len(track.starts) for track in scores)} windows)" if args.window else ""
         output.print(
-            f"Means over {len(scores)} songs{windows}, dB:\n", table(summary_rows(scores), decibels)
+            f"Means over {len(scores)} songs{windows}; median and least of SI-SDR; dB:\n",
+            table(summary_rows(scores), decibels),
         )
         for line in lacking_lines(scores):
             output.print(line, markup=False)
