@@ -57,7 +57,7 @@ class Separator:
         wrong. What this documentation calls equal is so in either; chunks and streams agree.
     chunk_seconds : float, > 0, optional
         Length of the chunks; it changes the memory and the speed, not the result. Default: five
-        times the network's context, and at least 8,192 frames.
+        times the network's context but hardly more than 30 s, and at least 8,192 frames.
     device : str, optional
         "cpu", "gpu", "gpu:1" …; default: the CPU for OpenVINO, what its backend prefers for Keras.
 
@@ -353,7 +353,7 @@ def all_stems(pipeline: Pipeline | Mean, blocks: Iterable[Audio]) -> Iterator[St
         yield pipeline.push(block)
     if not pipeline.samples:
         raise EmptyAudioError("the audio has no samples")
-    yield pipeline.flush()
+    yield from pipeline.drain()
 
 
 def good_blocks(reader: AudioReader) -> Iterator[Audio]:

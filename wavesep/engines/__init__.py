@@ -6,6 +6,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 
 from ..errors import OptionError
+from ..models.backend import load_backend
 from ..models.files import ModelFile
 from ..models.rules import RULES
 from .base import Engine
@@ -62,7 +63,7 @@ def open_network(
     """Make a network ready to run, whatever it maps to what; see `open_engine`.
 
     "openvino" runs on the CPU, "keras" wherever Keras's backend does. "auto" takes Keras for a GPU
-    that is asked for by ``device``, and else OpenVINO where it is installed.
+    that is asked for by ``device``, and else OpenVINO where it is installed. Raises as that one.
     """
     check_options(engine, precision)
     on_cpu = device in (None, "cpu", "cpu:0")
@@ -72,7 +73,8 @@ def open_network(
     if engine == "openvino" and not installed:
         raise OptionError('OpenVINO is not installed: "pip install openvino", or use "keras"')
     if engine == "keras" or not (on_cpu and installed):
-        from .keras_engine import KerasEngine  # loads Keras and its backend: seconds
+        load_backend()
+        from .keras_engine import KerasEngine
 
         return KerasEngine(model, precision, device)
     from .openvino_engine import OpenvinoEngine

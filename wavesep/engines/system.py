@@ -15,6 +15,10 @@ from .base import Engine
 # ones leave the cache: measured slower.
 CHUNK_FRAMES, CHUNK_SAMPLES = 8192, 2**18
 CHUNK_CONTEXTS = 5
+# Longer than this, in seconds, they show too seldom how far a song is: then twice the context will
+# do. A U-Net's were 59 s; with 30 s, what more is computed twice is less than what the last chunk
+# of a song has no use for.
+CHUNK_SECONDS, LEAST_CONTEXTS = 30, 2
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,8 @@ def chunk_plan(file: ModelFile, seconds: float | None) -> ChunkPlan:
     frame_size, (left, right) = file.frame_size, file.context
     if seconds is None:
         samples = min(CHUNK_FRAMES * frame_size, CHUNK_SAMPLES)
-        chunk = max(samples, CHUNK_CONTEXTS * (left + right), frame_size)
+        longest = max(CHUNK_SECONDS * file.sample_rate, LEAST_CONTEXTS * (left + right))
+        chunk = max(samples, min(CHUNK_CONTEXTS * (left + right), longest), frame_size)
     elif seconds > 0:
         chunk = max(round(seconds * file.sample_rate), frame_size)
     else:
