@@ -290,25 +290,31 @@ def wait_for_growth(out: Path) -> None:
     raise AssertionError("no stem grows")
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_leaves_nothing(tiny_file: Path, tmp_path: Path, how: int) -> None:
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("times", [1, 4])
+def test_an_interruption_leaves_nothing(
+    tiny_file: Path, tmp_path: Path, name: str, times: int
+) -> None:
+    how = getattr(signal, name)
     song = tmp_path / "long.wav"
     noise = np.random.default_rng(0).uniform(-0.1, 0.1, (60 * 44_100, 2))
     soundfile.write(song, np.tile(noise, (20, 1)), 44_100)
     out = tmp_path / "out"
     # what runs the tests may ignore Ctrl-C, as a shell's background does, and we would inherit it
     run = (
-        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from wavesep.cli import main; sys.exit(main())"
+        f"import signal; signal.signal({how}, signal.SIG_DFL)\n"
+        "from wavesep.__main__ import run; run()"
     )
     command = ["-c", run, "separate", str(song), "--model", str(tiny_file), "-o", str(out)]
     process = subprocess.Popen([sys.executable, *command], stderr=subprocess.PIPE, text=True)
     wait_for_growth(out)
 
-    os.kill(process.pid, how)
+    for _ in range(times):
+        os.kill(process.pid, how)
+        time.sleep(0.1)
     _, err = process.communicate(timeout=60)
 
-    assert process.returncode == 130
+    assert process.returncode == 128 + how
     assert err.splitlines()[-1].startswith("wavesep: interrupted")
     assert "Traceback" not in err
     assert not out.exists()

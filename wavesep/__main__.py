@@ -1,7 +1,118 @@
-"""The command line as ``python -m wavesep``."""
+"""The command line as a process: ``wavesep`` and ``python -m wavesep``.
 
+`wavesep.cli.main` is the command line as a function, which may be called anywhere. What belongs to
+a process as a whole is here: its standard streams, its signals and its exit code.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
 import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+from typing import Any, NoReturn
 
-from .cli import main
+SIGNALS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
+PATIENCE = 5.0  # seconds after a signal, in which others are those of somebody in a hurry
+BROKEN_PIPE = 141  # the shell's code for a program whose reader has left
 
-sys.exit(main())
+
+def run() -> NoReturn:
+    """Run the command line and exit.
+
+    The exit code of what a signal has stopped is 128 and the signal's number.
+    """
+    open_missing_streams()
+    take_signals(leave)
+    from .cli import INTERRUPTED, main
+    from .cli.streams import PatientStream
+
+    stdout, stderr = PatientStream(sys.stdout), PatientStream(sys.stderr)
+    replaced: Any = sys
+    replaced.stdout, replaced.stderr = stdout, stderr
+    stop = Stop()
+    try:
+        take_signals(stop)
+        code = main()
+    except SystemExit as end:  # of the parser
+        code = end.code if isinstance(end.code, int) else 1
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    take_signals(leave)
+    stdout.flush()
+    if stop.number and code == INTERRUPTED:
+        code = 128 + stop.number
+    elif stdout.fault:
+        code = lost_output(stdout.fault)
+    stderr.flush()
+    for number, stream in ((1, stdout), (2, stderr)):
+        if stream.fault:
+            discard(number)
+    sys.exit(code)
+
+
+class Stop:
+    """Raises KeyboardInterrupt at a signal, and not again while that is being handled.
+
+    Attributes
+    ----------
+    number : int
+        Of the first signal; 0 before it.
+    """
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._last = 0.0
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Handle a signal."""
+        if self.number and time.monotonic() < self._last + PATIENCE:
+            return
+        self.number, self._last = self.number or number, time.monotonic()
+        raise KeyboardInterrupt
+
+
+def leave(number: int, frame: FrameType | None) -> None:
+    """End at once, at a signal: nothing is under way that would have to be cleaned up."""
+    with suppress(OSError):
+        os.write(2, b"wavesep: interrupted\n")
+    os._exit(128 + number)
+
+
+def take_signals(handler: Callable[[int, FrameType | None], None]) -> None:
+    """Handle the signals that end a process, but for those that it was started to ignore."""
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+def open_missing_streams() -> None:
+    """Open the standard streams that are closed, so that no file gets their numbers."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+
+
+def lost_output(fault: OSError) -> int:
+    """Say why standard output could not be written, unless its reader has left; return the code."""
+    if fault.errno == errno.EPIPE:
+        return BROKEN_PIPE
+    print(f"wavesep: standard output cannot be written: {fault.strerror}", file=sys.stderr)
+    return 1
+
+
+def discard(number: int) -> None:
+    """Let what a standard stream still holds go nowhere: it is written when the process ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, number)
+    os.close(nowhere)
+
+
+if __name__ == "__main__":
+    run()

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import soxr
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from .dsp.blocks import check_finite
+from .audio.checks import check_array, check_estimate, check_rate, check_sound, to_number
 from .dsp.channels import to_channels
 from .dsp.stft import frame_windows
 from .engines import open_network
@@ -19,8 +18,6 @@ from .engines.mask_engine import slide
 from .errors import OptionError
 from .models.files import ModelFile, read_model_file
 from .models.spectrogram import stft_of
-from .separator import check_array
-from .stream import check_rate
 
 FRAMES = 4096  # analysed at a time
 MIN_LENGTH = 0.1  # seconds: less than a sixteenth note at 120 beats a minute
@@ -47,7 +44,7 @@ class VocalActivity:
 
 
 def vocal_activity(
-    audio: NDArray[Any],
+    audio: ArrayLike,
     sample_rate: int,
     *,
     model: str | os.PathLike[str] = "vocal_activity",
@@ -59,7 +56,8 @@ def vocal_activity(
     Parameters
     ----------
     audio : float array, (samples, channels) or (samples,)
-        In [-1, 1]; the mean of the channels is heard.
+        In [-1, 1], of at most 64 channels, of which the mean is heard. It may be what
+        `numpy.asarray` makes an array of: a list, or a tensor.
     sample_rate : int, from 1,000 to 768,000
         In Hz.
     model : str or path
@@ -83,23 +81,25 @@ def vocal_activity(
         If there are no samples.
     NonFiniteAudioError
         If a sample is NaN or infinite.
+    AudioError
+        If a sample is beyond 100.
     ModelFileError
         If the model is missing, damaged or not one of ours.
     """
-    check_array(audio)
-    check_rate(sample_rate)
-    if not 0 < threshold < 1:
-        raise OptionError(f"threshold must be between 0 and 1, not {threshold}")
-    if not 0 <= min_length < np.inf:
-        raise OptionError(f"min_length must be 0 s or more, not {min_length}")
+    sound, sample_rate = check_array(audio), check_rate(sample_rate)
+    if not 0 < to_number(threshold) < 1:
+        raise OptionError(f"threshold must be between 0 and 1, not {threshold!r}")
+    if not 0 <= to_number(min_length) < np.inf:
+        raise OptionError(f"min_length must be 0 s or more, not {min_length!r}")
     file = read_model_file(model)
     if file.architecture.get("answer") != "activity":
         raise OptionError(f"{model} separates, it does not say when somebody sings")
-    sound = np.asarray(audio, np.float32).reshape(len(audio), -1)
-    check_finite(sound, 0)
+    sound = sound.reshape(len(sound), -1)
+    check_sound(sound, 0)
     mono = soxr.resample(to_channels(sound, 1)[:, 0], sample_rate, file.sample_rate)
     frames = 1 + len(mono) // int(file.architecture["hop"])
     probabilities = np.concatenate([*frame_probabilities(mono, frames, file)])
+    check_estimate(probabilities)
     hop_seconds = file.architecture["hop"] / file.sample_rate
     times = np.arange(frames) * hop_seconds
     end = len(sound) / sample_rate

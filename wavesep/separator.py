@@ -7,13 +7,13 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from .audio import Audio
 from .audio.base import BLOCK, AudioReader
+from .audio.checks import MOST_SECONDS, check_array, check_channels, check_rate, to_number
 from .audio.names import place_of, stem_paths
 from .audio.read import open_audio
 from .audio.write import StemFormat, open_stems
@@ -23,8 +23,6 @@ from .engines.system import System, open_system
 from .errors import EmptyAudioError, OptionError, TruncatedAudioError
 from .models.files import ModelFile, read_models
 from .stream import Form, Mean, Pipeline, Stems, Stream, stream_latency
-
-MOST_CHANNELS = 64  # more are taken for samples on the wrong axis
 
 log = logging.getLogger(__name__)
 
@@ -100,14 +98,15 @@ class Separator:
         ]
 
     def separate(
-        self, audio: NDArray[Any], sample_rate: int, progress: Progress | None = None
+        self, audio: ArrayLike, sample_rate: int, progress: Progress | None = None
     ) -> Stems:
         """Separate a mixture in memory.
 
         Parameters
         ----------
         audio : float array, (samples, channels) or (samples,)
-            The mixture, in [-1, 1]; it is left as it is.
+            The mixture, in [-1, 1], of at most 64 channels; it is left as it is. It may be what
+            `numpy.asarray` makes an array of: a list, or a tensor.
         sample_rate : int, from 1,000 to 768,000
             In Hz.
         progress : callable, optional
@@ -126,9 +125,11 @@ class Separator:
             If there are no samples.
         NonFiniteAudioError
             If a sample is NaN or infinite.
+        AudioError
+            If a sample is beyond 100.
         """
-        check_array(audio)
-        mixture = np.asarray(audio, np.float32).reshape(len(audio), -1)
+        sound, sample_rate = check_array(audio), check_rate(sample_rate)
+        mixture = sound.reshape(len(sound), -1)
         stems = {source: np.empty_like(mixture) for source in self.sources}
         blocks = (mixture[i : i + BLOCK] for i in range(0, len(mixture), BLOCK))
         done = 0
@@ -139,7 +140,7 @@ class Separator:
             done += count
             if progress:
                 progress(done, len(mixture))
-        return {source: stem.reshape(audio.shape) for source, stem in stems.items()}
+        return {source: stem.reshape(sound.shape) for source, stem in stems.items()}
 
     def separate_to_file(
         self,
@@ -167,7 +168,7 @@ class Separator:
         Parameters
         ----------
         path : path
-            Any audio or video file.
+            Any audio or video file, of at most 64 channels.
         out_dir : path
             Made where it is missing.
         filename : str
@@ -210,6 +211,8 @@ class Separator:
         """
         with open_audio(path, track) as reader:
             info = reader.info
+            check_rate(info.sample_rate)
+            check_channels(info.channels)
             blocks = good_blocks(reader) if keep_truncated else reader.blocks()
             first, end = part_of_song(info.sample_rate, start, duration)
             if bits is None:
@@ -254,7 +257,7 @@ class Separator:
         ----------
         sample_rate : int, from 1,000 to 768,000
             In Hz, of what comes; at the model's own, `sample_rate`, the latency is smallest.
-        channels : int, >= 1
+        channels : int, from 1 to 64
             Of what comes.
 
         Returns
@@ -267,8 +270,7 @@ class Separator:
         OptionError
             If the rate or the number of channels is not one of the above.
         """
-        if not 1 <= channels <= MOST_CHANNELS:
-            raise OptionError(f"channels must be from 1 to {MOST_CHANNELS}, not {channels}")
+        sample_rate, channels = check_rate(sample_rate), check_channels(channels)
         pipelines, latencies = [], []
         for system in self._systems:
             form = form_of(system, sample_rate, channels)
@@ -364,24 +366,6 @@ def good_blocks(reader: AudioReader) -> Iterator[Audio]:
         log.warning("%s: the rest is left out", error)
 
 
-def check_array(audio: NDArray[Any]) -> None:
-    """Raise unless an array can be a mixture."""
-    if not isinstance(audio, np.ndarray) or not np.issubdtype(audio.dtype, np.floating):
-        kind = getattr(audio, "dtype", type(audio).__name__)
-        raise OptionError(
-            f"audio must be an array of floats in [-1, 1], not {kind}: "
-            "divide 16-bit integers by 32768"
-        )
-    if audio.ndim not in (1, 2):
-        raise OptionError(f"audio must be (samples, channels) or (samples,), not {audio.shape}")
-    if audio.size == 0:
-        raise EmptyAudioError("the audio has no samples")
-    if audio.ndim == 2 and audio.shape[1] > MOST_CHANNELS:
-        raise OptionError(
-            f"audio must be (samples, channels), not {audio.shape}: transpose it with audio.T"
-        )
-
-
 def check_kept(song: Path, paths: dict[str, Path]) -> None:
     """Raise OptionError if a stem would replace its song."""
     if kept := [path for path in paths.values() if place_of(path) == place_of(song)]:
@@ -390,12 +374,16 @@ def check_kept(song: Path, paths: dict[str, Path]) -> None:
 
 def part_of_song(sample_rate: int, start: float, duration: float | None) -> tuple[int, int | None]:
     """Return the first sample of a part and its end; None is the song's own end."""
-    if not start >= 0 or not (duration is None or duration > 0):
+    begin, length = to_number(start), MOST_SECONDS if duration is None else to_number(duration)
+    if not (0 <= begin <= MOST_SECONDS and 0 < length <= MOST_SECONDS):
         raise OptionError(
-            f"start must be 0 s or more and duration more than 0 s, not {start} and {duration}"
+            "start must be 0 s or more and duration more than 0 s, "
+            f"each {MOST_SECONDS:g} s at most, not {start!r} and {duration!r}"
         )
-    first = round(start * sample_rate)
-    return first, None if duration is None else round((start + duration) * sample_rate)
+    first = round(begin * sample_rate)
+    if duration is None:
+        return first, None
+    return first, max(round((begin + length) * sample_rate), first + 1)
 
 
 def at_model_rate(

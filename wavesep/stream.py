@@ -6,13 +6,14 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
-from .audio import HIGHEST_RATE, LOWEST_RATE, Audio
-from .dsp.blocks import BlockQueue, check_finite
+from .audio import Audio
+from .audio.checks import check_block, check_estimate, check_sound
+from .dsp.blocks import BlockQueue
 from .dsp.channels import join_channels, split_channels
 from .dsp.resample import Resampler, lag, tail
 from .dsp.steps import StepRunner
@@ -64,7 +65,6 @@ class Pipeline:
     """
 
     def __init__(self, runner: Runner, form: Form) -> None:
-        check_rate(form.sample_rate)
         rate, model_rate = form.sample_rate, form.model_rate
         self._runner = runner
         self._form = form
@@ -81,8 +81,10 @@ class Pipeline:
         ------
         NonFiniteAudioError
             If a sample is NaN or infinite: nothing of the block has been taken.
+        AudioError
+            If a sample is beyond 100: nor then.
         """
-        check_finite(block, self.samples)
+        check_sound(block, self.samples)
         self.samples += len(block)
         self._mixture.put(block)
         return self._stems(self._estimate(block))
@@ -115,6 +117,7 @@ class Pipeline:
     def _stems(self, estimate: Audio) -> Stems:
         """Name the targets, and give the rest of the mixture to the last source."""
         count = min(len(estimate), len(self._mixture))  # what goes beyond comes of the tail's zeros
+        check_estimate(estimate)
         targets = np.split(estimate[:count], len(self._form.sources) - 1, axis=1)
         rest = self._mixture.take(count) - sum(targets)
         return dict(zip(self._form.sources, [*targets, rest], strict=True))
@@ -202,13 +205,14 @@ class Stream:
         self.channels = form.channels
         self.latency = latency
 
-    def push(self, block: NDArray[Any]) -> Stems:
+    def push(self, block: ArrayLike) -> Stems:
         """Go on with the sound.
 
         Parameters
         ----------
         block : float array, (samples, channels)
-            Of any length, in [-1, 1]; it is copied.
+            Of any length, in [-1, 1]; it is copied. It may be what `numpy.asarray` makes an array
+            of: a list, or a tensor.
 
         Returns
         -------
@@ -222,16 +226,12 @@ class Stream:
             If the block has another form, or the stream has been flushed.
         NonFiniteAudioError
             If a sample is NaN or infinite. The stream goes on without the block.
+        AudioError
+            If a sample is beyond 100. The stream goes on without the block.
         """
         if self._ended:
             raise OptionError("this stream was flushed: make a new one")
-        floats = isinstance(block, np.ndarray) and np.issubdtype(block.dtype, np.floating)
-        if not floats or block.ndim != 2 or block.shape[1] != self.channels:
-            raise OptionError(
-                f"a block must be a float array (samples, {self.channels}), "
-                f"not {getattr(block, 'dtype', type(block).__name__)} {np.shape(block)}"
-            )
-        return self._pipeline.push(np.array(block, np.float32))
+        return self._pipeline.push(check_block(block, self.channels).copy())
 
     def flush(self) -> Stems:
         """End the sound and return the rest of its stems, as `push` does.
@@ -252,11 +252,3 @@ def stream_latency(runner: StepRunner, form: Form) -> int:
     rate, model_rate = form.sample_rate, form.model_rate
     after = runner.latency + lag(model_rate, rate)  # samples at the model's rate
     return lag(rate, model_rate) + math.ceil(after * rate / model_rate)
-
-
-def check_rate(sample_rate: int) -> None:
-    """Raise unless a rate can be that of a sound."""
-    if not LOWEST_RATE <= sample_rate <= HIGHEST_RATE:
-        raise OptionError(
-            f"sample_rate must be from {LOWEST_RATE} to {HIGHEST_RATE} Hz, not {sample_rate}"
-        )

@@ -5,20 +5,21 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
+from typing import Any, TextIO, cast
 
 from rich.console import Console
 from rich.logging import RichHandler
 
 from .. import __version__
 from ..bench.report import printable
-from ..errors import WavesepError
 from .bench import add_bench
 from .evaluate import add_evaluate
+from .faults import reason
 from .info import add_info
 from .separate import add_separate
+from .streams import PatientStream
 
 log = logging.getLogger("wavesep")
 
@@ -32,20 +33,29 @@ class Plain(logging.Formatter):
         """Return the message in printable letters."""
         return printable(super().formatMessage(record))
 
+    def formatException(self, ei: Any) -> str:
+        """Return a traceback in printable letters."""
+        return "\n".join(map(printable, super().formatException(ei).splitlines()))
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code."""
+    """Run the command line and return its exit code.
+
+    With WAVESEP_DEBUG in the environment, the log tells everything.
+    """
     args = parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
     with os.fdopen(os.dup(2), "w") as stderr:  # is heard while fd 2 is hushed
-        console = Console(file=stderr)
+        console = Console(file=cast(TextIO, PatientStream(stderr)))
         handler = RichHandler(console=console, show_time=False, show_path=False)
         handler.setFormatter(Plain("%(message)s"))
         log.addHandler(handler)
+        level = log.level
+        if os.environ.get("WAVESEP_DEBUG"):
+            log.setLevel(logging.DEBUG)
         try:
             code: int = args.run(args, console)
-        except WavesepError as error:
-            print(f"wavesep: {printable(str(error))}", file=sys.stderr)
+        except Exception as error:
+            print(f"wavesep: {printable(reason(error))}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
             print(
@@ -54,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return INTERRUPTED
         finally:
             log.removeHandler(handler)
+            log.setLevel(level)
     return code
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from ..bench.report import table
+from ..bench.report import printable, table
 from ..errors import OptionError
 from .console import add_command, song_bar, standard_output
 
@@ -87,7 +87,7 @@ def evaluate(args: argparse.Namespace, console: Console) -> int:
             output.print(line, markup=False)
         if args.bss_eval:
             output.print("BSS Eval v4, medians, dB:\n", table(bss_eval_rows(scores), decibels))
-        print(f"report: {write_report(scores, args.out, failures)}")
+        print(printable(f"report: {write_report(scores, args.out, failures)}"))
     for song, reason in failures.items():
         print(f"wavesep: {song}: {reason}", file=sys.stderr)
     return 1 if failures else 0

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soxr
 
 from ..audio import HIGHEST_RATE, LOWEST_RATE, Audio
 from ..audio.base import AudioInfo
+from ..audio.checks import MOST_SECONDS, check_channels, check_rate, check_sound, to_number
 from ..audio.read import audio_info, read_part
 from ..audio.suffixes import is_audio
-from ..dsp.blocks import check_finite
 from ..dsp.channels import to_channels
 from ..errors import AudioError, ClipError, OptionError
 from .manifest import known_infos
 
 PARTS = 10  # of a snippet, each of which sounds or does not
 QUIET = 0.01  # RMS of what does not
-LOUDEST = 100.0  # magnitude of a sample, beyond which it is damage, or not scaled to [-1, 1]
 LISTED = 20  # bad files that are told one by one
 
 log = logging.getLogger(__name__)
@@ -116,11 +117,11 @@ class Clips:
             Seconds; may be negative. What lies beyond the clip's ends is silence.
         samples : int
             Length of the snippet at ``sample_rate``.
-        sample_rate : int
+        sample_rate : int, from 1,000 to 768,000
             In Hz.
-        channels : int
+        channels : int, from 1 to 64
             Mono is copied to all; any other number of channels is averaged to mono first.
-        speed : float
+        speed : float, > 0
             Play the clip so many times as fast, and higher by as much.
 
         Returns
@@ -132,7 +133,11 @@ class Clips:
         ClipError
             If this part of the file cannot be read, or holds what is not a finite number or
             beyond 100.
+        OptionError
+            If a time, a length, a rate, a number of channels or a speed is not one of the above.
         """
+        sample_rate, channels = check_rate(sample_rate), check_channels(channels)
+        start, samples, speed = check_snippet(start, samples, speed)
         info = self._infos[index]
         first = round(start * info.sample_rate)
         rate = info.sample_rate * speed
@@ -253,12 +258,16 @@ def check_info(path: Path, info: AudioInfo) -> None:
         raise AudioError(f"{path} says that its rate is {info.sample_rate} Hz: it is damaged")
 
 
-def check_sound(part: Audio, start: int) -> None:
-    """Raise AudioError unless samples are finite and can be sound."""
-    check_finite(part, start)
-    if np.abs(part).max(initial=0) > LOUDEST:
-        place = start + int(np.abs(part).max(axis=1).argmax())
-        raise AudioError(f"sample {place} is beyond {LOUDEST:g}: not scaled to [-1, 1], or damaged")
+def check_snippet(start: Any, samples: Any, speed: Any) -> tuple[float, int, float]:
+    """Return where a snippet lies, its length and its speed, or raise OptionError."""
+    begin, count, factor = to_number(start), to_number(samples), to_number(speed)
+    if not abs(begin) <= MOST_SECONDS:
+        raise OptionError(f"start must be a number of seconds, not {start!r}")
+    if not (count.is_integer() and count >= 0):
+        raise OptionError(f"samples must be a whole number, 0 or more, not {samples!r}")
+    if not 0 < factor < math.inf:
+        raise OptionError(f"speed must be a number, more than 0, not {speed!r}")
+    return begin, int(count), factor
 
 
 def tell_skipped(folder: Path, count: int, skipped: Mapping[str, str], strict: bool) -> None:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..audio import Audio
+from ..audio.checks import check_sound
 from ..audio.read import read_audio
 from ..audio.suffixes import is_audio
 from ..errors import AudioError, ClipError, OptionError
-from .clips import check_sound, find_audio, is_litter, open_files
+from .clips import find_audio, is_litter, open_files
 from .manifest import known_infos
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from collections import deque
 import numpy as np
 
 from ..audio import Audio
-from ..errors import NonFiniteAudioError
 
 
 class BlockQueue:
@@ -38,20 +37,3 @@ class BlockQueue:
             samples -= len(parts[-1])
         self._samples -= sum(len(part) for part in parts)
         return np.concatenate(parts)
-
-
-def check_finite(block: Audio, start: int) -> None:
-    """Raise NonFiniteAudioError on the first sample that is not finite.
-
-    Parameters
-    ----------
-    block : float32 array, (samples, channels)
-    start : int
-        Place of the block's first sample in the whole.
-    """
-    if not np.isfinite(block).all():
-        sample, channel = np.argwhere(~np.isfinite(block))[0]
-        raise NonFiniteAudioError(
-            f"sample {start + sample} of channel {channel} is {block[sample, channel]}, "
-            "not a finite number"
-        )

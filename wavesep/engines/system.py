@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..audio.checks import MOST_SECONDS, to_number
 from ..dsp.chunks import ChunkPlan
 from ..errors import OptionError
 from ..models.files import ModelFile
@@ -49,9 +50,11 @@ def chunk_plan(file: ModelFile, seconds: float | None) -> ChunkPlan:
         samples = min(CHUNK_FRAMES * frame_size, CHUNK_SAMPLES)
         longest = max(CHUNK_SECONDS * file.sample_rate, LEAST_CONTEXTS * (left + right))
         chunk = max(samples, min(CHUNK_CONTEXTS * (left + right), longest), frame_size)
-    elif seconds > 0:
-        chunk = max(round(seconds * file.sample_rate), frame_size)
+    elif 0 < to_number(seconds) <= MOST_SECONDS:
+        chunk = max(round(to_number(seconds) * file.sample_rate), frame_size)
     else:
-        raise OptionError(f"chunk_seconds must be more than 0, not {seconds}")
+        raise OptionError(
+            f"chunk_seconds must be more than 0 and {MOST_SECONDS:g} at most, not {seconds!r}"
+        )
     out_channels = file.architecture["channels"] * file.architecture["targets"]
     return ChunkPlan(chunk // frame_size * frame_size, left, right, frame_size, out_channels)

@@ -1,0 +1,27 @@
+"""What the command line says of errors."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from ..errors import WavesepError
+
+log = logging.getLogger(__name__)
+
+
+def reason(error: Exception) -> str:
+    """Return what one line says of an error; the log (DEBUG) has the traceback of a foreign one."""
+    if isinstance(error, WavesepError):
+        return str(error)
+    log.debug("a fault of wavesep", exc_info=error)
+    if isinstance(error, MemoryError):
+        return "there is not enough memory"
+    text = f"{type(error).__name__}: {error}".partition("\n")[0]
+    return f"{text} (a fault of wavesep: WAVESEP_DEBUG=1 shows where)"
+
+
+def complaint(song: Path, error: Exception) -> str:
+    """Return what one line says of a song that cannot be done."""
+    text = reason(error)
+    return text if str(song) in text else f"{song}: {text}"
