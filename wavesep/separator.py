@@ -162,7 +162,7 @@ class Separator:
         While it runs, each stem grows as ``out_dir/.wavesep-unfinished-XXXXXXXX/SOURCE.wav``, which
         can be played; the log (INFO) tells the name of that folder, which is new for every song.
         At the end all stems get their names, or none. The next call with this ``out_dir`` removes
-        what a killed one has left there.
+        what a killed one has left there. The stems get the song's tags and cover: `audio.tags`.
 
         Parameters
         ----------
@@ -222,7 +222,12 @@ class Separator:
             total = max((info.samples if end is None else min(end, info.samples)) - first, 0)
             done = 0
             with open_stems(
-                paths, form, samples=total, overwrite=overwrite, folder=Path(out_dir)
+                paths,
+                form,
+                samples=total,
+                overwrite=overwrite,
+                folder=Path(out_dir),
+                song=Path(path),
             ) as writer:
                 part = (first, end)
                 for stems in self._run(blocks, info.sample_rate, info.channels, part):
