@@ -212,9 +212,10 @@ class StemWriter:
         gain = min(1.0, self._form.largest / self._peak) if self._peak else 1.0
         first = next(iter(self._paths.values()))
         if gain < 1:
+            gain_db = 20 * float(np.log10(gain))
             log.warning(
                 "%s: a stem would clip, so all stems are turned down by %.1f dB",
-                first.parent, -20 * np.log10(gain),
+                first.parent, -gain_db, extra={"gain_db": round(gain_db, 3)},
             )  # fmt: skip
         with encoding(first, *self._growing, *self._whole):
             self._close()
