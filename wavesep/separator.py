@@ -60,6 +60,8 @@ class Separator:
         times the network's context, and at least 8,192 frames.
     device : str, optional
         "cpu", "gpu", "gpu:1" …; default: the CPU for OpenVINO, what its backend prefers for Keras.
+    threads : int, >= 1, optional
+        That OpenVINO computes in. Default: one for each core.
 
     Attributes
     ----------
@@ -86,6 +88,7 @@ class Separator:
         precision: str = "auto",
         chunk_seconds: float | None = None,
         device: str | None = None,
+        threads: int | None = None,
     ) -> None:
         files = read_models(model)
         check_models(files)
@@ -96,7 +99,7 @@ class Separator:
             for side in (0, 1)
         )
         self._systems = [
-            open_system(file, engine, precision, chunk_seconds, device) for file in files
+            open_system(file, engine, precision, chunk_seconds, device, threads) for file in files
         ]
 
     def separate(

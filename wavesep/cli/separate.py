@@ -111,6 +111,8 @@ def add_model(group: Any) -> None:
         help=f"what runs the network: {', '.join(ENGINES)} (default: auto)")  # fmt: skip
     add("--precision", default="auto",
         help=f"of the arithmetic: {', '.join(PRECISIONS)} (default: auto)")  # fmt: skip
+    add("--threads", type=int, metavar="N",
+        help="that OpenVINO computes in (default: one for each core)")  # fmt: skip
     add("-j", "--jobs", type=int, default=1, metavar="N", help="songs at a time (default: 1)")
 
 
@@ -139,11 +141,13 @@ def seconds(text: str) -> float:
 def separate(args: argparse.Namespace, console: Console) -> int:
     """Separate songs, as many as can be; list those that cannot."""
     check_options(args)
-    log.setLevel(logging.INFO if args.verbose else logging.NOTSET)
+    if args.verbose:
+        log.setLevel(logging.INFO)
     keeps_stdin = STDIN in args.songs
     with TemporaryDirectory(prefix="wavesep-") if keeps_stdin else nullcontext("") as place:
+        untold: list[Facts] = []
         if args.demo:
-            songs, untold = [write_demo(args)], []
+            songs = [write_demo(args)]
         else:
             songs, untold = find_songs(args.songs, args.out, Path(place))
         told = [tell(facts, args) for facts in untold]
@@ -170,8 +174,9 @@ def separate_songs(songs: list[Song], args: argparse.Namespace, console: Console
     """Separate songs that are there, tell it, and return what is told."""
     with nullcontext() if args.quiet else console.status("loading the model"), hushed():
         separator = Separator(
-            args.model, engine=args.engine, precision=args.precision, device=args.device
-        )
+            args.model, engine=args.engine, precision=args.precision, device=args.device,
+            threads=args.threads,
+        )  # fmt: skip
 
     def paths_of(song: Song) -> list[Path]:
         return [*stem_paths(separator, song, args).values()]
