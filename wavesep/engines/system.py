@@ -37,10 +37,11 @@ def open_system(
     precision: str,
     chunk_seconds: float | None,
     device: str | None,
+    threads: int | None = None,
 ) -> System:
     """Make a model ready; see `wavesep.Separator` for the options and their errors."""
     plan = chunk_plan(file, chunk_seconds)
-    return System(file, open_engine(file, engine, precision, device), plan)
+    return System(file, open_engine(file, engine, precision, device, threads), plan)
 
 
 def chunk_plan(file: ModelFile, seconds: float | None) -> ChunkPlan:
