@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 
 from wavesep import PRESETS, WaveNet, load_model
 from wavesep.models.files import ModelFile
-from wavesep.models.filterbank import band_count, band_filters, cell_count, sub_band_filters
+from wavesep.models.filterbank import (
+    band_count,
+    band_filters,
+    band_order,
+    cell_count,
+    sub_band_filters,
+)
 from wavesep.models.sub_bands import analyse, cells
 
 SMALL = {"filters": 6, "skip_filters": 5}
@@ -136,10 +142,19 @@ def test_bands_begin_as_windowed_fourier(step: int) -> None:
 
     spectrum = np.fft.rfft(windows(samples, 2 * step)) / np.sqrt(2 * step)
     half_sample = np.exp(-0.5j * np.pi * np.arange(step + 1) / step)
-    bands = (real + 1j * imaginary)[:, : step + 1]
+    # in the order of the filters, of which the upper half goes backwards
+    order = band_order(step)
+    bands = (real + 1j * imaginary)[:, np.argsort(order)][:, : step + 1]
     np.testing.assert_allclose(bands, spectrum * half_sample, atol=1e-5)
     assert band_count(step) == real.shape[1] <= step + 2
-    assert not real[:, step + 1 :].any()
+    assert not real[:, order > step].any()
+
+
+def test_a_cell_holds_a_band_and_its_mirror_image() -> None:
+    low, high = np.split(band_order(256), 2)
+
+    np.testing.assert_array_equal(low + high, np.full(129, 257))
+    assert (low[-1], high[-1]) == (128, 129)  # in the middle of the spectrum
 
 
 @pytest.mark.parametrize("steps", [1, 2, 16])
@@ -169,7 +184,7 @@ def test_a_higher_tone_lies_in_a_higher_sub_band(step: int, steps: int) -> None:
     heard = np.asarray(network(tones[..., None]))[:, 3].reshape(40, count, 2, 2 * steps)
 
     cell, half, place = np.unravel_index(heard.reshape(40, -1).argmax(axis=1), heard.shape[1:])
-    middle = cell + half * count + (place - steps) / steps
+    middle = band_order(step)[cell + half * count] + (place - steps) / steps
     np.testing.assert_allclose(middle, frequencies, atol=0.6 / steps)
 
 

@@ -56,6 +56,8 @@ def band_signs(step: int, steps: int) -> NDArray[np.float32]:
     """Return signs, ``(bands, steps, 1)``, that put each band's middle frequency at zero.
 
     Filters begin anew with every step, in which odd bands pass half a period more than even ones.
+    The signs go by the places of the filters: see `band_order`, which keeps odd places odd where
+    half of all bands is odd, and else moves the sub-bands of the upper half by half a band.
     """
     turns = np.outer(np.arange(band_count(step)), np.arange(steps))
     return np.where(turns % 2, -1, 1).astype(np.float32)[..., None]
