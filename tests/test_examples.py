@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -120,6 +121,40 @@ def test_measure_song(songs: Path, tiny_file: Path, tmp_path: Path) -> None:
     assert (tmp_path / "song.png").read_bytes().startswith(b"\x89PNG")
 
 
+def refused(script: Path, *arguments: object, cwd: Path) -> str:
+    """Run what is refused, as a person does, and return what it says."""
+    answer = subprocess.run(
+        [sys.executable, str(script), *map(str, arguments)],
+        capture_output=True, text=True, cwd=cwd,
+        env={k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"},
+    )  # fmt: skip
+    assert answer.returncode == 1
+    return answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["vocals", "nothing"], "train.py: no folder nothing"),
+        (["vocals", "accompaniment", "--start", "vocalz"], "train.py: no model 'vocalz'"),
+        (["vocals", "bad", "--strict"], "train.py: 1 of 2 files in bad cannot be used: bad/b.wav"),
+    ],
+)
+def test_train_says_in_one_line_what_is_wrong(
+    songs: Path, tmp_path: Path, options: list[str], message: str
+) -> None:
+    for kind in ("vocals", "accompaniment"):
+        shutil.copytree(songs / kind, tmp_path / kind)
+    (tmp_path / "bad").mkdir()
+    shutil.copy(songs / "vocals" / "song 0.wav", tmp_path / "bad")
+    (tmp_path / "bad" / "b.wav").write_bytes(b"RIFFxxxx")
+
+    told = refused(EXAMPLES / "train.py", *options, "--preset", "mask_cnn", cwd=tmp_path)
+
+    (line,) = told.splitlines()
+    assert line.startswith(message)
+
+
 def shorter_train(folder: Path) -> Path:
     """Write the training script again, with two short batches an epoch."""
     source = (EXAMPLES / "train.py").read_text(encoding="utf-8")
@@ -143,7 +178,14 @@ def test_train(songs: Path, tmp_path: Path) -> None:
     run(script, *arguments, "--preset", "mask_cnn", cwd=tmp_path)  # the quickest to build
     second = ["--start", first, "--freeze", "conv0", "--precision", "bfloat16"]
     run(script, *arguments, *second, "--run", "runs/second", *card, cwd=tmp_path)
+    told = refused(script, *arguments, "--preset", "mask_cnn", "--batch-size", 3, cwd=tmp_path)
 
+    (line,) = told.splitlines()[-1:]
+    assert line.startswith("train.py: runs/first/checkpoint.safetensors is of a run with another")
+    assert line.endswith("(2, not 3): use the settings of that run, or another folder, by --run")
+    noise = [line for line in told.splitlines() if re.search("cuda|oneDNN|TensorFlow|absl", line)]
+    assert not noise
+    assert "Traceback" not in told
     before, after = (
         read_model_file(first.parents[1] / n / first.name) for n in ("first", "second")
     )

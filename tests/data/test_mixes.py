@@ -415,5 +415,5 @@ def test_where_nothing_can_be_read_training_says_so(damaged: Path, tmp_path: Pat
     soundfile.write(tmp_path / "a.wav", np.full((RATE, 2), np.nan), RATE, subtype="FLOAT")
     mixes = generator((Clips(tmp_path), Clips(damaged / "accompaniment")), aligned_share=1)
 
-    with pytest.raises(AudioError, match="no file of .* can be read"):
+    with pytest.raises(AudioError, match=r"no file of .* can be read"):
         mixes[0]

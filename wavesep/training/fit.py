@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +214,15 @@ class Watch(keras.callbacks.Callback):
         self.mixes.epoch = epoch
         self._begin = time.perf_counter()
         self._before = self.progress.step, self.progress.loss  # that the epoch goes on from
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Begin PyTorch's own random numbers anew: dropout draws them, and no checkpoint has them.
+
+        Other backends draw from a state that is among the network's variables.
+        """
+        if keras.backend.backend() == "torch":
+            step = self.progress.epoch * len(self.mixes) + self._before[0] + batch
+            import_module("torch").manual_seed(self.mixes.seed + step)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Say how far the run is; save it, if it is time to."""
