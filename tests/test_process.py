@@ -28,7 +28,7 @@ def start(*arguments: object, shell: str = "", **options: object) -> subprocess.
     command = [sys.executable, "-m", "wavesep", *map(str, arguments)]
     if shell:
         command = ["sh", "-c", f'exec "$@" {shell}', "sh", *command]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **options)  # type: ignore[call-overload, no-any-return]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **options)  # type: ignore[call-overload]
 
 
 @pytest.fixture
