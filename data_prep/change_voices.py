@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pyworld
+from extras import extra
 from numpy.typing import NDArray
 from preparing import Song, Sound, add_options, prepare
 
@@ -28,6 +28,9 @@ from wavesep.audio.read import read_audio
 from wavesep.data.augment import log_uniform
 from wavesep.data.clips import find_audio
 from wavesep.errors import AudioError
+
+with extra():
+    import pyworld
 
 PITCHES = (65.0, 900.0)  # Hz that are looked for
 SUNG = (85.0, 520.0)  # Hz that the middle of a voice may be moved to

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import yt_dlp
+from extras import extra
 from preparing import Song, Sound, add_options, prepare, split_of
 from rich.console import Console
 from rich.progress import track
@@ -33,6 +33,9 @@ from rich.progress import track
 from wavesep.audio.read import read_audio
 from wavesep.data.manifest import KINDS
 from wavesep.errors import AudioError
+
+with extra():
+    import yt_dlp
 
 DOWNLOADS = "downloads"
 FAILED = "failed.csv"

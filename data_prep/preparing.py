@@ -23,9 +23,9 @@ from os import cpu_count
 from pathlib import Path
 
 import numpy as np
-import pyloudnorm
 import soundfile
 import soxr
+from extras import extra
 from rich.console import Console
 from rich.progress import track
 
@@ -34,6 +34,9 @@ from wavesep.audio.write import StemFormat, open_stems
 from wavesep.data.manifest import MANIFEST, Entry, read_manifest, write_manifest
 from wavesep.dsp.channels import to_channels
 from wavesep.errors import AudioError, WavesepError
+
+with extra():
+    import pyloudnorm
 
 SKIPPED = "skipped.csv"
 INTERRUPTED = 130  # the shell's own code for Ctrl-C

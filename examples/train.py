@@ -4,13 +4,17 @@
     python examples/train.py vocals/ drums/ bass/ other/ --preset unet
 
 The network learns all stems but the last, which is what they leave of the mixture. The folders need
-not be of the same songs; files of the same name are taken for the stems of one song. Stop with
-Ctrl-C and run the same command again: training goes on where it was. Watch and listen with
-``tensorboard --logdir runs``. Without --valid, a tenth of the songs is kept back to measure with.
+not be of the same songs; files of the same name are taken for the stems of one song; what cannot be
+read is named and left out. Stop with Ctrl-C and run the same command again: training goes on where
+it was, at most five minutes back. Watch and listen with ``tensorboard --logdir runs``; the figures
+of every epoch are in log.jsonl, too. Without --valid, a tenth of the songs is kept back to measure
+with. ``--epochs 2 --steps 10`` is to try it.
 
 ``--preset vocal_activity --labels clips.csv`` trains the network that says when somebody sings.
 """
 
+# ruff: noqa: E402
+# What loads TensorFlow comes after what holds back its noise.
 import argparse
 import json
 import logging
@@ -18,11 +22,35 @@ import math
 import os
 import sys
 from pathlib import Path
+from types import TracebackType
 from typing import Any
+
+import wavesep
+from wavesep.cli.console import hushed
+from wavesep.errors import OtherRunError, WavesepError
+from wavesep.models.backend import load_backend
+
+STOPPED = "stopped; the same command goes on where it was, at most five minutes back"
+
+
+def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Say in one line what a person did, or has, that cannot work."""
+    if issubclass(kind, OtherRunError):
+        print(f"train.py: {error}, by --run", file=sys.stderr)
+    elif issubclass(kind, (WavesepError, OSError)):
+        print(f"train.py: {error}", file=sys.stderr)
+    elif issubclass(kind, KeyboardInterrupt):
+        print(STOPPED, file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = tell
+with hushed():  # TensorFlow writes a dozen lines while it loads
+    load_backend()
 
 import keras
 
-import wavesep
 from wavesep.bench.limits import product_rate
 from wavesep.data import Clips, MixGenerator
 from wavesep.data.clips import pairs, split_names
@@ -56,6 +84,7 @@ parser.add_argument(
     "--preset", default="filterbank", choices=sorted([*wavesep.PRESETS, *SPECTROGRAM_PRESETS])
 )
 parser.add_argument("--epochs", type=int, default=50, help="default: %(default)s")
+parser.add_argument("--steps", type=int, default=BATCHES, help="of an epoch (default: %(default)s)")
 parser.add_argument("--batch-size", type=int, default=8, help="mixtures (default: %(default)s)")
 parser.add_argument(
     "--learning-rate", type=float,
@@ -81,11 +110,21 @@ parser.add_argument(
     help="leave the vocals as they were recorded: no effects of a studio",
 )
 parser.add_argument("--labels", type=Path, metavar="CSV", help="MIR-1K's, of vocal activity")
+parser.add_argument(
+    "--strict", action="store_true", help="refuse a folder with a file that cannot be opened"
+)
 parser.add_argument("--seed", type=int, default=0)
 parser.add_argument("--card", type=Path, help="JSON with licence and data card of the weights")
 args = parser.parse_args()
 if len(args.stems) < 2:
     parser.error("give a folder for each stem, two at least")
+for number in ("epochs", "steps", "batch_size", "most"):
+    if getattr(args, number) < 1:
+        parser.error(f"--{number.replace('_', '-')} must be 1 or more")
+try:
+    card = json.loads(args.card.read_text(encoding="utf-8")) if args.card else {}
+except ValueError as error:
+    parser.error(f"{args.card} is no JSON: {error}")
 logging.basicConfig(level=logging.INFO, format="%(message)s")
 
 if args.start:
@@ -110,13 +149,14 @@ with computing_in(args.precision):
     else:
         options = {"padding": "valid"} if kind == "wavenet" else {}
         network = network_class(kind)(**(architecture | {"targets": targets}), **options)
-for layer in args.freeze:
-    network.get_layer(layer).trainable = False
-network.summary(line_length=100)
+for name in args.freeze:
+    if name not in [layer.name for layer in network.layers]:
+        parser.error(f"--freeze: the network has no layer {name}")
+    network.get_layer(name).trainable = False
 
-stems = [Clips(folder, in_memory=True) for folder in args.stems]
+stems = [Clips(folder, in_memory=True, strict=args.strict) for folder in args.stems]
 if args.valid:
-    valid = [Clips(args.valid / source) for source in sources]
+    valid = [Clips(args.valid / source, strict=args.strict) for source in sources]
 else:
     songs = [stems[0].names[i] for i, *_ in pairs(*stems)]
     _, held_back = split_names(songs, valid_share=0.1, seed=args.seed)
@@ -130,7 +170,7 @@ form = {"sample_rate": rate, "channels": architecture["channels"], "targets": ta
 contexts = {"left_context": network.left_context, "right_context": network.right_context}
 frame_size = KINDS[kind].frame_size(architecture)
 samples = math.ceil(SECONDS * rate / frame_size) * frame_size
-order = {"batches": BATCHES, "batch_size": args.batch_size, "seed": args.seed}
+order = {"batches": args.steps, "batch_size": args.batch_size, "seed": args.seed}
 mixes: MixGenerator | ActivityExamples
 validation: Validation | ActivityValidation
 if activity:
@@ -149,17 +189,19 @@ else:
         **form, **around, **order,
     )  # fmt: skip
     validation = Validation(*valid, samples=samples, most=args.most, **form, **contexts)
-card = json.loads(args.card.read_text(encoding="utf-8")) if args.card else {}
-
-try:
-    fit(
-        network, mixes, validation, run=args.run, epochs=args.epochs,
-        learning_rate=args.learning_rate, patience=args.patience,
-        sources=("activity",) if activity else sources,
-        licence=card.pop("licence", "not stated"), card=card,
-        limit=product_rate(find_place(None), args.precision),
-    )  # fmt: skip
-except KeyboardInterrupt:
-    sys.exit("stopped; the same command goes on from the last whole epoch")
+for folder, clips in zip(args.stems, stems, strict=True):
+    print(f"{folder}: {len(clips):,} files, {clips.seconds.sum() / 3600:.2g} hours")
+print(
+    f"{network.count_params():,} parameters; {args.epochs} epochs of {args.steps} steps of "
+    f"{args.batch_size} mixtures; {args.run}/ holds what comes of it",
+    flush=True,
+)
+fit(
+    network, mixes, validation, run=args.run, epochs=args.epochs,
+    learning_rate=args.learning_rate, patience=args.patience,
+    sources=("activity",) if activity else sources,
+    licence=card.pop("licence", "not stated"), card=card,
+    limit=product_rate(find_place(None), args.precision),
+)  # fmt: skip
 if not activity:
     print(f"listen: wavesep separate --model {args.run}/best.safetensors SONG")

@@ -152,11 +152,9 @@ def passages(separate: Separate, song: Path) -> list[float]:
     """Return how far the vocals lie below the mixture where nobody sings, in dB."""
     mixture, rate = read_audio(song)
     vocals = separate(mixture, rate)["vocals"]
-    powers = [
-        [np.square(audio[round(a * rate) : round(b * rate)]).sum() for a, b in WITHOUT_SINGER]
-        for audio in (mixture, vocals)
-    ]
-    return [float(db) for db in 10 * np.log10(np.divide(*powers))]
+    parts = [slice(round(a * rate), round(b * rate)) for a, b in WITHOUT_SINGER]
+    ratios = [np.square(mixture[p]).sum() / np.square(vocals[p]).sum() for p in parts]
+    return [float(10 * np.log10(ratio)) for ratio in ratios]
 
 
 def octave_levels(separate: Separate, songs: list[Stems]) -> NDArray[np.float64]:

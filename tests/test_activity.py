@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from scipy import stats
 
 import wavesep.activity
 from wavesep import vocal_activity
-from wavesep.activity import sung_segments
+from wavesep.activity import long_segments, sung_segments
 from wavesep.audio.read import read_audio
 from wavesep.data.labels import label_at, read_labels
 from wavesep.dsp.scores import accuracy, f1
@@ -145,3 +146,32 @@ def test_it_hears_singers_it_has_not_met(shared: Path) -> None:
     sung, other = (np.array(answers)[np.array(truth) == kind] for kind in (True, False))
     area = stats.mannwhitneyu(sung, other).statistic / (len(sung) * len(other))
     assert area > 0.8
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0.001, 0.5), min_size=2, max_size=40), st.floats(0, 0.4))
+def test_no_segment_and_no_pause_is_shorter_than_asked(steps: list[float], least: float) -> None:
+    edges = np.cumsum(steps).tolist()
+    segments = list(zip(edges[::2], edges[1::2], strict=False))
+
+    kept = long_segments(segments, least)
+
+    assert all(end - begin >= least for begin, end in kept)
+    assert all(after[0] - before[1] >= least for before, after in pairwise(kept))
+    assert {edge for segment in kept for edge in segment} <= {*edges}
+    assert long_segments(segments, 0) == segments
+    # what is long enough by itself is still sung
+    for begin, end in segments:
+        if end - begin >= least:
+            assert any(a <= begin and end <= b for a, b in kept)
+
+
+def test_short_segments_are_left_out() -> None:
+    audio = noise(3)
+    each = vocal_activity(audio, RATE, min_length=0)
+    long = vocal_activity(audio, RATE, min_length=0.3)
+
+    np.testing.assert_allclose(each.probabilities, long.probabilities, atol=1e-5)
+    assert all(end - begin >= 0.3 for begin, end in long.segments)
+    with pytest.raises(OptionError, match="min_length"):
+        vocal_activity(audio, RATE, min_length=-1)

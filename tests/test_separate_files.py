@@ -137,6 +137,30 @@ def test_bad_files_leave_nothing(
         assert not (tmp_path / "out").exists()
 
 
+def test_of_a_cut_song_what_is_good_can_be_had(
+    separator: Separator, song: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cut = tmp_path / "cut.wav"
+    cut.write_bytes(song.read_bytes()[: 44 + 4 * 50_000])
+    with pytest.raises(TruncatedAudioError, match="only 50000 samples"):
+        separator.separate_to_file(cut, tmp_path / "a")
+
+    paths = separator.separate_to_file(cut, tmp_path / "b", keep_truncated=True)
+
+    whole = separator.separate_to_file(song, tmp_path / "c")
+    found, expected = (soundfile.read(p["vocals"], dtype="int16")[0] for p in (paths, whole))
+    assert len(found) == 50_000
+    before = 50_000 - separator.right_context
+    np.testing.assert_array_equal(found[:before], expected[:before])
+    assert "only 50000 samples are there: the rest is left out" in caplog.text
+
+
+def test_a_track_of_a_film_is_separated(separator: Separator, song: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="no audio track 2: it has 1"):
+        separator.separate_to_file(song, tmp_path, track=2)
+    assert separator.separate_to_file(song, tmp_path, track=1)
+
+
 def test_stems_that_exist_are_kept(separator: Separator, song: Path, tmp_path: Path) -> None:
     paths = separator.separate_to_file(song, tmp_path)
     before = paths["vocals"].read_bytes()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from wavesep import Separator, list_models, load_model
 from wavesep.audio import Audio
+from wavesep.engines.system import chunk_plan
 from wavesep.errors import EmptyAudioError, ModelFileError, NonFiniteAudioError, OptionError
 from wavesep.models.files import ModelFile, network_class, read_model_file
 from wavesep.models.rules import RULES
@@ -278,3 +279,11 @@ def test_a_model_of_an_unknown_kind_is_refused(tiny_file: Path, tmp_path: Path) 
     replace(read_model_file(tiny_file), kind="transformer").save(path)
     with pytest.raises(ModelFileError, match="update wavesep"):
         read_model_file(path)
+
+
+@pytest.mark.parametrize("model", [name for name, about in list_models().items() if about.ships])
+def test_no_chunk_is_so_long_that_progress_stands_still(model: str) -> None:
+    file = read_model_file(model)
+    plan = chunk_plan(file, None)
+
+    assert plan.chunk <= max(30 * file.sample_rate, 2 * (plan.left_context + plan.right_context))

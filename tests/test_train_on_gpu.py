@@ -141,7 +141,7 @@ def test_vocals_are_produced_as_mix_generator_does() -> None:
     """By the same `Studio`: of what one row gets, the mixture and the target have the same."""
     clip = noise(40_000, below=2_000)  # so that half a sample makes no difference
     banks = bank_of(("a", clip)), bank_of(("b", np.zeros(40_000, np.int16)))
-    options = {"size": 32, "aligned_share": 0.0}
+    options: dict[str, Any] = {"size": 32, "aligned_share": 0.0}
     dry, wet = (
         mixer_of(STILL, *banks, production=production, **options).batch()
         for production in (DRY, Production(share=1.0, others=0.0, backing_reverb=0.0))

@@ -31,6 +31,7 @@ _HOME = {
     "load_model": ".models.files",
     "vocal_activity": ".activity",
 }
+_KERAS = {"FrameCnn", "UNet", "WaveNet"}  # are Keras's own models
 __all__ = sorted(_HOME)
 
 
@@ -38,4 +39,6 @@ def __getattr__(name: str) -> object:
     """Import a public name when it is first used (PEP 562)."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name in _KERAS:
+        import_module(".models.backend", __name__).load_backend()
     return getattr(import_module(_HOME[name], __name__), name)

@@ -20,6 +20,7 @@ from .models.files import ModelFile, read_model_file
 from .models.spectrogram import stft_of
 
 FRAMES = 4096  # analysed at a time
+MIN_LENGTH = 0.1  # seconds: less than a sixteenth note at 120 beats a minute
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class VocalActivity:
     times : float array, (frames,)
         Of the middle of each frame, in seconds.
     segments : list of (float, float)
-        Begin and end of each run of frames that are sung, in seconds.
+        Begin and end of each run of frames that are sung, in seconds. No segment and no pause
+        between two is shorter than ``min_length``.
     """
 
     probabilities: NDArray[np.float32]
@@ -47,6 +49,7 @@ def vocal_activity(
     *,
     model: str | os.PathLike[str] = "vocal_activity",
     threshold: float = 0.5,
+    min_length: float = MIN_LENGTH,
 ) -> VocalActivity:
     """Say when somebody sings.
 
@@ -61,6 +64,9 @@ def vocal_activity(
         "vocal_activity", or the file of another `FrameCnn` that answers with the activity.
     threshold : float, in (0, 1)
         The probability from which on a frame is sung.
+    min_length : float, >= 0
+        Seconds. Shorter pauses are taken for sung, then shorter segments for pauses. With 0, the
+        segments are the runs of frames as they are.
 
     Returns
     -------
@@ -70,7 +76,7 @@ def vocal_activity(
     Raises
     ------
     OptionError
-        If the shape, the type, the rate or the threshold is not one of the above.
+        If the shape, the type, the rate, the threshold or the length is not one of the above.
     EmptyAudioError
         If there are no samples.
     NonFiniteAudioError
@@ -83,6 +89,8 @@ def vocal_activity(
     sound, sample_rate = check_array(audio), check_rate(sample_rate)
     if not 0 < to_number(threshold) < 1:
         raise OptionError(f"threshold must be between 0 and 1, not {threshold!r}")
+    if not 0 <= to_number(min_length) < np.inf:
+        raise OptionError(f"min_length must be 0 s or more, not {min_length!r}")
     file = read_model_file(model)
     if file.architecture.get("answer") != "activity":
         raise OptionError(f"{model} separates, it does not say when somebody sings")
@@ -95,9 +103,8 @@ def vocal_activity(
     hop_seconds = file.architecture["hop"] / file.sample_rate
     times = np.arange(frames) * hop_seconds
     end = len(sound) / sample_rate
-    return VocalActivity(
-        probabilities, times, sung_segments(probabilities >= threshold, hop_seconds, end)
-    )
+    segments = sung_segments(probabilities >= threshold, hop_seconds, end)
+    return VocalActivity(probabilities, times, long_segments(segments, min_length))
 
 
 def frame_probabilities(
@@ -125,3 +132,15 @@ def sung_segments(
     edges = np.flatnonzero(np.diff(np.pad(sung.astype(np.int8), 1)))
     seconds = np.clip((edges - 0.5) * hop_seconds, 0.0, end)
     return [(float(a), float(b)) for a, b in zip(seconds[::2], seconds[1::2], strict=True)]
+
+
+def long_segments(
+    segments: list[tuple[float, float]], min_length: float
+) -> list[tuple[float, float]]:
+    """Join segments that shorter pauses part, then leave out the shorter ones."""
+    joined: list[tuple[float, float]] = []
+    for begin, end in segments:
+        if joined and begin - joined[-1][1] < min_length:
+            begin = joined.pop()[0]
+        joined.append((begin, end))
+    return [(begin, end) for begin, end in joined if end - begin >= min_length]

@@ -55,9 +55,11 @@ class Separator:
         wrong. What this documentation calls equal is so in either; chunks and streams agree.
     chunk_seconds : float, > 0, optional
         Length of the chunks; it changes the memory and the speed, not the result. Default: five
-        times the network's context, and at least 8,192 frames.
+        times the network's context but hardly more than 30 s, and at least 8,192 frames.
     device : str, optional
         "cpu", "gpu", "gpu:1" …; default: the CPU for OpenVINO, what its backend prefers for Keras.
+    threads : int, >= 1, optional
+        That OpenVINO computes in. Default: one for each core.
 
     Attributes
     ----------
@@ -84,6 +86,7 @@ class Separator:
         precision: str = "auto",
         chunk_seconds: float | None = None,
         device: str | None = None,
+        threads: int | None = None,
     ) -> None:
         files = read_models(model)
         check_models(files)
@@ -94,7 +97,7 @@ class Separator:
             for side in (0, 1)
         )
         self._systems = [
-            open_system(file, engine, precision, chunk_seconds, device) for file in files
+            open_system(file, engine, precision, chunk_seconds, device, threads) for file in files
         ]
 
     def separate(
@@ -163,7 +166,7 @@ class Separator:
         While it runs, each stem grows as ``out_dir/.wavesep-unfinished-XXXXXXXX/SOURCE.wav``, which
         can be played; the log (INFO) tells the name of that folder, which is new for every song.
         At the end all stems get their names, or none. The next call with this ``out_dir`` removes
-        what a killed one has left there.
+        what a killed one has left there. The stems get the song's tags and cover: `audio.tags`.
 
         Parameters
         ----------
@@ -225,7 +228,12 @@ class Separator:
             total = max((info.samples if end is None else min(end, info.samples)) - first, 0)
             done = 0
             with open_stems(
-                paths, form, samples=total, overwrite=overwrite, folder=Path(out_dir)
+                paths,
+                form,
+                samples=total,
+                overwrite=overwrite,
+                folder=Path(out_dir),
+                song=Path(path),
             ) as writer:
                 part = (first, end)
                 for stems in self._run(blocks, info.sample_rate, info.channels, part):
@@ -355,7 +363,7 @@ def all_stems(pipeline: Pipeline | Mean, blocks: Iterable[Audio]) -> Iterator[St
         yield pipeline.push(block)
     if not pipeline.samples:
         raise EmptyAudioError("the audio has no samples")
-    yield pipeline.flush()
+    yield from pipeline.drain()
 
 
 def good_blocks(reader: AudioReader) -> Iterator[Audio]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Protocol
 
 import numpy as np
@@ -27,8 +29,8 @@ class Runner(Protocol):
         """Map ``(groups, samples, channels)`` to ``(groups, ready samples, out_channels)``."""
         ...
 
-    def flush(self) -> Audio:
-        """Return the rest."""
+    def drain(self) -> Iterator[Audio]:
+        """Yield the rest, each part when it is ready."""
         ...
 
 
@@ -89,13 +91,15 @@ class Pipeline:
 
     def flush(self) -> Stems:
         """End the mixture and return the rest of its stems."""
-        estimates = [
-            self._estimate(np.zeros((self._tail, self._form.channels), np.float32)),
-            self._estimate_resampled(self._there.flush()),
-            self._back.push(self._join(self._runner.flush())),
-            self._back.flush(),
-        ]
-        return self._stems(np.concatenate(estimates))
+        return joined(self.drain())
+
+    def drain(self) -> Iterator[Stems]:
+        """End the mixture and yield the rest of its stems, each part when it is ready."""
+        yield self._stems(self._estimate(np.zeros((self._tail, self._form.channels), np.float32)))
+        yield self._stems(self._estimate_resampled(self._there.flush()))
+        for estimate in self._runner.drain():
+            yield self._stems(self._back.push(self._join(estimate)))
+        yield self._stems(self._back.flush())
 
     def _estimate(self, block: Audio) -> Audio:
         """Return what is ready of the targets: ``(samples, targets * channels)``."""
@@ -135,6 +139,7 @@ class Mean:
         self._pipelines = pipelines
         self._ready = [{s: BlockQueue(channels) for s in sources} for _ in pipelines]
         self._sources = sources
+        self._channels = channels
 
     @property
     def samples(self) -> int:
@@ -147,7 +152,14 @@ class Mean:
 
     def flush(self) -> Stems:
         """See `Pipeline`."""
-        return self._means([pipeline.flush() for pipeline in self._pipelines])
+        return joined(self.drain())
+
+    def drain(self) -> Iterator[Stems]:
+        """See `Pipeline`."""
+        nothing = {source: np.zeros((0, self._channels), np.float32) for source in self._sources}
+        rests = [pipeline.drain() for pipeline in self._pipelines]
+        for parts in zip_longest(*rests, fillvalue=nothing):
+            yield self._means([*parts])
 
     def _means(self, parts: list[Stems]) -> Stems:
         """Return the means as far as all are ready."""
@@ -159,6 +171,12 @@ class Mean:
             source: np.mean([ready[source].take(count) for ready in self._ready], axis=0)
             for source in self._sources
         }
+
+
+def joined(parts: Iterable[Stems]) -> Stems:
+    """Return stems that came in parts as one."""
+    together = [*parts]
+    return {source: np.concatenate([part[source] for part in together]) for source in together[0]}
 
 
 class Stream:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from wavesep.audio import Audio, read
 from wavesep.data import Clips, clips, pairs
 from wavesep.data.clips import split_names
-from wavesep.errors import AudioError, OptionError
+from wavesep.errors import AudioError, ClipError, OptionError
 
 
 def ramp(samples: int, channels: int = 1) -> Audio:
@@ -167,9 +167,96 @@ def test_one_name_cannot_be_divided() -> None:
         split_names(["one"], 0.1, 0)
 
 
+def test_files_are_found_by_one_table_of_suffixes(tmp_path: Path) -> None:
+    tone = 0.3 * np.sin(np.arange(40_000) / 20)
+    soundfile.write(tmp_path / "A.WAV", tone, 8_000)
+    soundfile.write(tmp_path / "b.opus", tone, 8_000, format="OGG", subtype="OPUS")
+    soundfile.write(tmp_path / "._c.wav", tone, 8_000)
+    (tmp_path / "notes.txt").write_text("no sound")
+
+    clips = Clips(tmp_path)
+
+    assert clips.names == ["A", "b"]
+    for index in (0, 1):
+        snippet = clips.read(index, 2.0, 8_000, 8_000, 1)[:, 0]
+        assert np.corrcoef(snippet, tone[16_000:24_000])[0, 1] > 0.99
+        assert clips.sounding(index, 0.5, 2) == 1
+
+
 def test_two_files_of_one_name_are_told(tmp_path: Path) -> None:
     for suffix in ("wav", "flac"):
         soundfile.write(tmp_path / f"a.{suffix}", np.zeros(100), 8_000)
 
     with pytest.raises(AudioError, match="have one name"):
         Clips(tmp_path)
+
+
+def broken_flac(path: Path) -> None:
+    """Write 4 s of noise whose header is whole and whose end is not."""
+    noise = np.random.default_rng(0).uniform(-0.3, 0.3, 32_000)
+    soundfile.write(path, noise, 8_000)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def test_bad_files_are_left_out_and_named(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (folder / "bad.wav").write_bytes(b"RIFFxxxx")
+    (folder / "empty.flac").touch()
+    soundfile.write(folder / "silent.wav", np.zeros(0), 8_000)
+    soundfile.write(folder / "rate.wav", np.zeros(100), 1)
+
+    found = Clips(folder)
+
+    assert found.names == ["below/three", "one", "two"]
+    assert found.skipped.keys() == {"bad", "empty", "silent", "rate"}
+    assert all(str(folder / name) in reason for name, reason in found.skipped.items())
+    assert len(caplog.records) == 4
+    with pytest.raises(AudioError, match="4 of 7 files in"):
+        Clips(folder, strict=True)
+    assert not Clips(folder, ["one"], strict=True).skipped
+    with pytest.raises(AudioError, match="1 of 1 files in"):
+        Clips(folder, ["bad"])
+
+
+def test_what_macos_lays_beside_sound_is_not_sound(folder: Path) -> None:
+    for name in ("._one.wav", "__MACOSX/._one.wav", "__MACOSX/one.wav", ".Trashes/one.wav"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        soundfile.write(folder / name, ramp(100), 8_000)
+
+    assert Clips(folder).names == ["below/three", "one", "two"]
+
+
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_damage_is_told_once_and_where_it_lies(
+    tmp_path: Path, in_memory: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken_flac(tmp_path / "cut.flac")
+    clips = Clips(tmp_path, in_memory=in_memory)
+
+    for _ in range(3):
+        with pytest.raises(ClipError, match=r"cut\.flac") as error:
+            clips.read(0, 3.0, 800, 8_000, 1)
+    assert error.value.path == tmp_path / "cut.flac"
+    assert len(caplog.records) == 1
+    if not in_memory:  # what lies before it is there
+        assert clips.read(0, 0.5, 800, 8_000, 1).any()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e38, 32_768.0])
+def test_what_is_no_sound_is_not_read(tmp_path: Path, value: float) -> None:
+    sound = ramp(8_000, 2)
+    sound[5_000, 1] = value
+    soundfile.write(tmp_path / "a.wav", sound, 8_000, subtype="FLOAT")
+
+    with pytest.raises(ClipError, match="sample 5000"):
+        Clips(tmp_path).read(0, 0.5, 2_000, 8_000, 2)
+    assert Clips(tmp_path).read(0, 0.1, 2_000, 8_000, 2).any()
+
+
+def test_clips_are_drawn_without_some(folder: Path) -> None:
+    found = Clips(folder)
+    rng = np.random.default_rng(0)
+
+    without = {found.paths[0], found.paths[2]}
+    assert {found.draw(rng, without) for _ in range(50)} == {1}
+    with pytest.raises(AudioError, match="no file of"):
+        found.draw(rng, {*found.paths})

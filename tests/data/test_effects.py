@@ -144,7 +144,12 @@ def test_echoes_are_copies_that_come_later_and_quieter(delay: int, count: int, s
         if k * delay < 2_000:
             expected[..., k * delay :] += 0.6 ** (k - 1) * audio[..., : 2_000 - k * delay]
 
-    given_settings = {"delay": settings(delay), "feedback": 0.6, "cutoff": 1e9, "count": count}
+    given_settings: dict[str, Any] = {
+        "delay": settings(delay),
+        "feedback": 0.6,
+        "cutoff": 1e9,
+        "count": count,
+    }
     wet = effects.echoes(audio, RATE, **given_settings)
     sides = effects.echoes(audio, RATE, **given_settings, ping_pong=True)
 

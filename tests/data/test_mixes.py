@@ -14,7 +14,7 @@ import soundfile
 from wavesep.data import Clips, MixGenerator
 from wavesep.data.mixes import Augmentation
 from wavesep.data.production import Production
-from wavesep.errors import OptionError
+from wavesep.errors import AudioError, OptionError
 
 RATE = 8_000
 PLAIN = Augmentation(
@@ -372,3 +372,48 @@ def test_the_first_of_many_stems_or_all_others_are_muted(
 def test_one_stem_at_least_is_left_over(four: tuple[Clips, ...], count: int, targets: int) -> None:
     with pytest.raises(OptionError, match=f"targets={targets} of {count} stems"):
         generator(four[:count], targets=targets)
+
+
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two songs; one has vocals that are no numbers in their second half, and is longer."""
+    folder = tmp_path_factory.mktemp("damaged")
+    rng = np.random.default_rng(0)
+    for kind in ("vocals", "accompaniment"):
+        (folder / kind).mkdir()
+        for name, seconds in (("good", 2), ("half", 6)):
+            audio = rng.uniform(-0.3, 0.3, (seconds * RATE, 2))
+            if (kind, name) == ("vocals", "half"):
+                audio[3 * RATE :] = np.nan
+            soundfile.write(folder / kind / f"{name}.wav", audio, RATE, subtype="FLOAT")
+    return folder
+
+
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_damage_never_reaches_a_batch_nor_changes_another(
+    damaged: Path, in_memory: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    def make(workers: int) -> MixGenerator:
+        stems = tuple(Clips(damaged / k, in_memory=in_memory) for k in ("vocals", "accompaniment"))
+        return generator(stems, production=Production(others=1), workers=workers, seed=4)
+
+    mixes, again = make(1), make(3)
+    batches = [mixes[i] for i in range(4)]
+
+    assert len(caplog.records) == 1
+    for mixtures, targets in batches:
+        assert np.isfinite(mixtures).all()
+        assert np.isfinite(targets).all()
+        assert mixtures.any(axis=(1, 2)).all()
+    # in another order, by several threads: the same
+    for i in (3, 0, 2, 1):
+        for one, other in zip(again[i], batches[i], strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_where_nothing_can_be_read_training_says_so(damaged: Path, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.full((RATE, 2), np.nan), RATE, subtype="FLOAT")
+    mixes = generator((Clips(tmp_path), Clips(damaged / "accompaniment")), aligned_share=1)
+
+    with pytest.raises(AudioError, match="no file of .* can be read"):
+        mixes[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,10 +14,15 @@ from wavesep.data.production import Production, Studio
 RATE = 16_000
 EFFECTS = ("formants", "vibrato", "harmonies", "doubles", "chorus", "stutter", "compress",
            "saturate", "bands", "echo", "reverb")  # fmt: skip
-NOTHING = replace(Production(), **dict.fromkeys(EFFECTS, 0.0))
-ALL = replace(Production(share=1), **dict.fromkeys(EFFECTS, 1.0))
+NOTHING: dict[str, Any] = dict.fromkeys(EFFECTS, 0.0)
+ALL = Production(share=1, **(NOTHING | dict.fromkeys(EFFECTS, 1.0)))
 
 Sounds = NDArray[np.float32]
+
+
+def only(effect: str) -> Production:
+    """A production of all voices, by one effect or by all."""
+    return ALL if effect == "all" else Production(share=1, **(NOTHING | {effect: 1.0}))
 
 
 def studio(production: Production, seed: int = 0) -> Studio:
@@ -40,7 +46,7 @@ def power(sounds: Sounds) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("effect", [*EFFECTS, "all"])
 def test_an_effect_changes_the_sound_and_keeps_its_power(effect: str, voices: Sounds) -> None:
-    production = ALL if effect == "all" else replace(NOTHING, **{"share": 1.0, effect: 1.0})
+    production = only(effect)
     before = voices.copy()
 
     produced = studio(production).produce(voices)
@@ -55,7 +61,7 @@ def test_an_effect_changes_the_sound_and_keeps_its_power(effect: str, voices: So
 
 @pytest.mark.parametrize("effect", ["doubles", "reverb", "all"])
 def test_what_is_wide_differs_from_side_to_side(effect: str, voices: Sounds) -> None:
-    production = ALL if effect == "all" else replace(NOTHING, **{"share": 1.0, effect: 1.0})
+    production = only(effect)
 
     left, right = np.moveaxis(studio(production).produce(voices), 1, 0)
 
@@ -64,7 +70,7 @@ def test_what_is_wide_differs_from_side_to_side(effect: str, voices: Sounds) -> 
 
 def test_so_many_are_produced_as_its_share_says() -> None:
     voices = np.random.default_rng(0).standard_normal((400, 1, 64)).astype(np.float32)
-    production = replace(NOTHING, share=0.6, saturate=0.5)
+    production = Production(share=0.6, **(NOTHING | {"saturate": 0.5}))
 
     produced = studio(production).produce(voices)
 
@@ -80,7 +86,7 @@ def test_silence_stays_silent() -> None:
 
 
 def test_accompaniments_get_rooms_alone(voices: Sounds) -> None:
-    wet = studio(replace(NOTHING, backing_reverb=1.0)).reverberate(voices)
+    wet = studio(Production(**NOTHING, backing_reverb=1.0)).reverberate(voices)
     dry = studio(replace(ALL, backing_reverb=0.0)).reverberate(voices)
 
     np.testing.assert_array_equal(dry, voices)

@@ -106,3 +106,38 @@ def test_mistakes_are_told(tmp_path: Path) -> None:
         find_tracks(tmp_path)[0].load()
     with pytest.raises(AudioError, match="no song"):
         find_tracks(tmp_path, "valid")
+
+
+def test_a_bad_file_is_a_song_that_cannot_be_read(tmp_path: Path) -> None:
+    for kind in ("vocals", "accompaniment"):
+        write(tmp_path / kind / "good.wav", sound(1, 0))
+        write(tmp_path / kind / "nan.wav", sound(1, 0) * np.float32(np.nan))
+    for bad in ("vocals/alone.wav", "accompaniment/pair.wav"):
+        (tmp_path / bad).write_bytes(b"RIFFxxxx")
+    write(tmp_path / "vocals" / "pair.wav", sound(1, 0))
+
+    tracks = {track.name: track for track in find_tracks(tmp_path)}
+
+    assert list(tracks) == ["alone", "good", "nan", "pair"]
+    assert tracks["good"].load().mixture.any()
+    for name in ("alone", "nan", "pair"):
+        with pytest.raises(AudioError, match=rf"{name}\.wav"):
+            tracks[name].load()
+    with pytest.raises(AudioError, match=r"\.wav holds no sound .*, and 1 more in"):
+        find_tracks(tmp_path, strict=True)
+
+
+@pytest.mark.parametrize("mixture", ["Mixture", "MIXTURE", "mix", "Mix"])
+def test_a_mixture_is_no_stem_however_it_is_written(tmp_path: Path, mixture: str) -> None:
+    for i, stem in enumerate(("Vocals", "instrumental", mixture, "._instrumental")):
+        write(tmp_path / "s" / f"{stem}.wav", sound(1, i))
+    write(tmp_path / "__MACOSX" / "vocals.wav", sound(1, 0))
+
+    (track,) = find_tracks(tmp_path)
+
+    np.testing.assert_array_equal(track.load().accompaniment, sound(1, 1))
+    (tmp_path / "s" / "Vocals.wav").write_bytes(b"RIFFxxxx")
+    with pytest.raises(AudioError, match=r"Vocals\.wav holds no sound"):
+        find_tracks(tmp_path)[0].load()
+    with pytest.raises(AudioError, match=r"Vocals\.wav holds no sound"):
+        find_tracks(tmp_path, strict=True)

@@ -183,3 +183,21 @@ def test_dsd100(tmp_path: Path) -> None:
     rest, _ = soundfile.read(out / "test/accompaniment/002 - C - D.flac")
     expected = sum(0.3 * sound(1, 10 + j) for j in (1, 2, 3))
     np.testing.assert_allclose(rest, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("script", "module"),
+    [("folders.py", "pyloudnorm"), ("download.py", "yt_dlp"), ("change_voices.py", "pyworld")],
+)
+def test_without_its_extra_a_script_says_what_to_install(script: str, module: str) -> None:
+    code = (
+        "import runpy, sys; sys.modules[sys.argv[2]] = None; sys.path.insert(0, sys.argv[1])\n"
+        "runpy.run_path(sys.argv[1] + '/' + sys.argv[3], run_name='__main__')"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code, str(DATA_PREP), module, script],
+        capture_output=True, text=True,
+    )  # fmt: skip
+
+    assert answer.returncode == 1
+    assert answer.stderr == f'{module} is not installed: pip install ".[data]"\n'

@@ -213,3 +213,15 @@ def test_what_the_network_raises_reaches_the_caller() -> None:
 
     with pytest.raises(MemoryError, match="no room"):
         runner.flush()
+
+
+def test_the_rest_comes_in_parts_as_they_are_estimated() -> None:
+    plan = ChunkPlan(chunk=100, left_context=20, right_context=20, frame_size=1, out_channels=1)
+    runner = ChunkRunner(lambda mixtures: mixtures[:, 20:-20], plan)
+    sound = np.random.default_rng(0).normal(size=(1, 330, 1)).astype(np.float32)
+
+    first = runner.push(sound)
+    rest = [*runner.drain()]
+
+    np.testing.assert_array_equal(np.concatenate([first, *rest], axis=1), sound)
+    assert sum(part.shape[1] > 0 for part in rest) >= 2

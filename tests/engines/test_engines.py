@@ -238,3 +238,17 @@ def test_a_window_stepper_gives_its_network_one_sound_at_a_time() -> None:
     padded = np.pad(sound, ((0, 0), (2, 0), (0, 0)))
     np.testing.assert_array_equal(np.concatenate(parts, axis=1), padded[:, :-2] + padded[:, 2:])
     assert shapes == {(1, 5, 1)}
+
+
+def test_threads_are_openvino_s_and_change_no_sample(rng: np.random.Generator) -> None:
+    model = random_model(SMALL)
+    engines = [open_engine(model, "openvino", "float32", threads=n) for n in (None, 1)]
+    context = sum(model.context)
+    mixture = rng.uniform(-1, 1, (1, context + 40 * model.frame_size, 2)).astype(np.float32)
+
+    np.testing.assert_allclose(engines[0](mixture), engines[1](mixture), atol=1e-6)
+    for threads in (0, -1, 1.5, "2"):
+        with pytest.raises(OptionError, match="threads must be 1 or more"):
+            open_engine(model, threads=threads)  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="threads are OpenVINO's"):
+        open_engine(model, "keras", threads=2)

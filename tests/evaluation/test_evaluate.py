@@ -26,7 +26,7 @@ from wavesep.cli import main
 from wavesep.dsp.demo import demo_song
 from wavesep.evaluation import binary_mask, ratio_mask, sdr, si_sdr, summarise
 from wavesep.evaluation.run import TrackScores
-from wavesep.evaluation.scoring import bss_sdr, score, sung_windows
+from wavesep.evaluation.scoring import bss_sdr, loudest_part, score, sung_windows
 
 RATE = 44_100
 
@@ -278,3 +278,60 @@ def test_after_ctrl_c_it_goes_on(songs: Path, tiny_file: Path, tmp_path: Path) -
     subprocess.run(command, check=True, capture_output=True)
     assert all(path.stat().st_mtime_ns == when for path, when in done.items())
     assert len({key[0] for key in scores_of(out)}) == 6
+
+
+def test_what_has_no_score_is_left_out_and_counted(
+    songs: Path, tiny_file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = tmp_path / "songs", tmp_path / "out"
+    shutil.copytree(songs, folder)
+    voice, rest = (audio[RATE : 2 * RATE] for audio in demo_song())
+    for name, stems in (
+        ("alone", (voice, 0 * voice)),
+        ("sample", (voice[:1, :1] + 0.5, rest[:1, :1] + 0.1)),
+    ):
+        for kind, audio in zip(("vocals", "accompaniment"), stems, strict=True):
+            soundfile.write(folder / kind / f"{name}.wav", audio, RATE, subtype="FLOAT")
+    (folder / "vocals" / "bad.wav").write_bytes(b"RIFFxxxx")
+    command = ["evaluate", str(folder), "--model", str(tiny_file), "-o", str(out)]
+
+    assert main([*command, "--strict"]) == 1
+    assert "bad.wav holds no sound" in capfd.readouterr().err
+    assert not out.exists()
+    for _ in range(2):  # scored, and read back
+        assert main(command) == 1
+
+        printed, told = capfd.readouterr()
+        assert told.splitlines() == [f"wavesep: bad: {folder}/vocals/bad.wav holds no sound that can be read"]
+        for song in ("alone", "sample"):
+            assert f"{song} is left out where it has no score: by any system" in printed
+        summary = json.loads((out / "summary.json").read_text(), parse_constant=pytest.fail)
+        assert (summary["songs"], summary["lacking"].keys()) == (5, {"alone", "sample"})
+        assert summary["failures"].keys() == {"bad"}
+        gains = [
+            row["si_sdr_gain"] for (song, system, _), row in scores_of(out).items()
+            if system == "ratio mask" and song not in ("alone", "sample")
+        ]  # fmt: skip
+        ours = summary["systems"]["ratio mask"]
+        assert ours["lacking"] == 2
+        assert ours["si_sdr_gain"] == pytest.approx(np.mean(gains), abs=1e-3)
+        assert ours["si_sdr_gain_median"] == pytest.approx(np.median(gains), abs=1e-3)
+        assert ours["si_sdr_gain_least"] == pytest.approx(min(gains), abs=1e-3)
+        assert re.search(rf"ratio mask .* {np.median(gains):.2f} +{min(gains):.2f} +2 ", printed)
+        assert "inf" not in printed.split("Means over")[1].split("report:")[0]
+        assert "nan" not in printed
+        page = (out / "report.html").read_text()
+        assert "alone is left out" in page
+        assert f"<td>{min(gains):.2f}</td><td>2</td>" in page
+        json.loads((out / "scores" / "alone.json").read_text(), parse_constant=pytest.fail)
+
+
+def test_the_loudest_part_is_found_however_late_it_comes() -> None:
+    vocals = np.zeros((1_000, 2), np.float32)
+    vocals[900:] = 0.1
+    assert loudest_part(vocals, 80) >= 890
+    vocals[300:330] = 1
+    assert 250 <= loudest_part(vocals, 80) <= 300
+    vocals[995:] = 5
+    assert loudest_part(vocals, 80) == 920
+    assert loudest_part(vocals[:50], 80) == 0

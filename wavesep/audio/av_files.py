@@ -35,7 +35,19 @@ MOST_SECONDS = 1e6  # a length that is more is none
 
 @contextmanager
 def open_av(path: Path, track: int | None = None) -> Iterator[AvReader]:
-    """Open a file with PyAV; see `read.open_audio`.
+    """Open a file with PyAV; see `read.open_audio`."""
+    with open_container(path) as container:
+        stream = audio_stream(path, container, track)
+        try:
+            reader = AvReader(path, container, stream)
+        except FAULTS as error:
+            raise AudioError(f"{path} holds no sound that can be read") from error
+        yield reader
+
+
+@contextmanager
+def open_container(path: Path) -> Iterator[av.container.InputContainer]:
+    """Open a file with PyAV.
 
     FFmpeg gets a file that is open. It cannot take a colon in the name for a protocol, and it
     follows no playlist to other files or into the network.
@@ -52,12 +64,7 @@ def open_av(path: Path, track: int | None = None) -> Iterator[AvReader]:
         except FAULTS as error:
             raise AudioError(f"{path} holds no sound that can be read") from error
         with container:
-            stream = audio_stream(path, container, track)
-            try:
-                reader = AvReader(path, container, stream)
-            except FAULTS as error:
-                raise AudioError(f"{path} holds no sound that can be read") from error
-            yield reader
+            yield container
 
 
 def audio_stream(

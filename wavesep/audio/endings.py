@@ -144,6 +144,19 @@ def ends_with_last_page(path: Path) -> bool:
     return bool(page[5] & 4) and len(page) >= size
 
 
+def last_page_samples(path: Path) -> int | None:
+    """Return how many samples the last page of an Ogg file holds; None if that is not found.
+
+    Each page says where its last sample lies; -1 is a page on which no packet ends.
+    """
+    with path.open("rb") as raw:
+        raw.seek(max(path.stat().st_size - 3 * TAIL, 0))
+        pages = raw.read().split(b"OggS")[1:]
+    ends = [int.from_bytes(page[2:10], "little", signed=True) for page in pages]
+    ends = [end for end in ends if end >= 0]
+    return ends[-1] - ends[-2] if len(ends) > 1 and ends[-1] >= ends[-2] else None
+
+
 def first_bad_page(path: Path) -> int | None:
     """Return the byte at which the first bad page of an Ogg file begins, or None.
 

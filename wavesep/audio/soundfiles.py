@@ -13,7 +13,7 @@ from ..errors import AudioError, EmptyAudioError, TruncatedAudioError
 from . import Audio
 from .av_files import open_av
 from .base import BLOCK, AudioInfo, RawFile
-from .endings import is_mpeg, is_size, mp3_states_length
+from .endings import is_mpeg, is_size, last_page_samples, mp3_states_length
 
 WIDTHS = {
     "PCM_S8": 1,
@@ -27,9 +27,6 @@ WIDTHS = {
     "DOUBLE": 8,
 }  # fmt: skip; bytes in a sample that is not compressed
 MP3_MEMORY = 12 * 1_152  # samples that a decoder must have seen before it is right
-# libsndfile misses the place of what lies in the last page of an Ogg file. The longest page has
-# 255 packets, and a packet of Vorbis at most 4,096 samples.
-OGG_PAGE = 255 * 4_096
 FINE = 256  # samples read at a time before a fault
 READ_AHEAD = 8_192  # bytes that libFLAC may have read, or not read, at the end
 MOST_SAMPLES = 8_192  # that a byte can hold: silence
@@ -106,7 +103,9 @@ class SoundFileReader:
         if self._file.format == "MP3":
             begin = max(begin - MP3_MEMORY, 0)
         elif self._file.format == "OGG":
-            begin = min(begin, max(self.info.samples - OGG_PAGE, 0))
+            # libsndfile misses the place of what lies in the last page
+            page = last_page_samples(self._path)
+            begin = 0 if page is None else min(begin, max(self.info.samples - page - 1, 0))
         before = start - begin
         try:
             self._file.seek(begin)

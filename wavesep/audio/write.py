@@ -25,6 +25,7 @@ from ..atomic import exists_error, give_names, settle, unfinished, writing
 from ..errors import OptionError, OutputError
 from . import Audio
 from .read import BLOCK
+from .tags import copy_tags
 
 CODECS = ("wav", "flac", "mp3")
 BITS = (16, 24, 32)  # 32 is float
@@ -110,6 +111,7 @@ def open_stems(
     samples: int,
     overwrite: bool = False,
     folder: Path | None = None,
+    song: Path | None = None,
 ) -> Iterator[StemWriter]:
     """Write the stems of one song; all of them get their names at the end, or none.
 
@@ -125,6 +127,8 @@ def open_stems(
     folder : Path, optional
         In which all files will be, themselves or in folders of it. The stems grow there, and what
         killed runs have left there is removed. Default: the folder that the files have in common.
+    song : Path, optional
+        Whose tags and cover the stems get, as far as `tags.copy_tags` does it. Default: none.
 
     Yields
     ------
@@ -145,7 +149,7 @@ def open_stems(
         check_target(path, folder, overwrite)
     with unfinished(folder) as place:
         log.info("%s: stems grow in %s", next(iter(paths.values())), place)
-        with StemWriter(paths, form, samples, place) as writer:
+        with StemWriter(paths, form, samples, place, song) as writer:
             yield writer
             whole = writer.finish()
         give_names(place, whole, overwrite=overwrite)
@@ -154,9 +158,17 @@ def open_stems(
 class StemWriter:
     """Takes the stems of one song block by block; see `open_stems`."""
 
-    def __init__(self, paths: dict[str, Path], form: StemFormat, samples: int, place: Path) -> None:
+    def __init__(
+        self,
+        paths: dict[str, Path],
+        form: StemFormat,
+        samples: int,
+        place: Path,
+        song: Path | None = None,
+    ) -> None:
         self._paths = paths
         self._form = form
+        self._song = song
         self._growing = [place / f"{stem}.wav" for stem in paths]
         self._whole = [place / f"{stem}.whole" for stem in paths]
         # a length that is only estimated may turn out to be more than a plain WAV holds
@@ -200,13 +212,17 @@ class StemWriter:
         gain = min(1.0, self._form.largest / self._peak) if self._peak else 1.0
         first = next(iter(self._paths.values()))
         if gain < 1:
+            gain_db = 20 * float(np.log10(gain))
             log.warning(
                 "%s: a stem would clip, so all stems are turned down by %.1f dB",
-                first.parent, -20 * np.log10(gain),
+                first.parent, -gain_db, extra={"gain_db": round(gain_db, 3)},
             )  # fmt: skip
         with encoding(first, *self._growing, *self._whole):
             self._close()
             self._convert(np.float32(gain))
+            if self._song:
+                whole_stems = dict(zip(self._paths, self._whole, strict=True))
+                copy_tags(self._song, whole_stems, self._form.codec)
             for whole, path in zip(self._whole, self._paths.values(), strict=True):
                 if soundfile.info(os.fsencode(whole)).frames != self._samples:
                     probe(whole)

@@ -5,25 +5,42 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, TextIO, cast
 
 from rich.console import Console
 from rich.logging import RichHandler
 
 from .. import __version__
+from ..audio.suffixes import is_audio
 from ..bench.report import printable
 from .bench import add_bench
+from .console import Parser
 from .evaluate import add_evaluate
 from .faults import reason
 from .info import add_info
 from .separate import add_separate
+from .songs import URL
 from .streams import PatientStream
 
 log = logging.getLogger("wavesep")
 
 INTERRUPTED = 130  # the shell's own code for Ctrl-C
+NO_COMMAND = 2  # argparse's own code for a wrong command line
+COMMANDS = {
+    "separate": add_separate,
+    "evaluate": add_evaluate,
+    "info": add_info,
+    "bench": add_bench,
+}
+ABOUT = """Isolate the vocals of songs.
+
+  wavesep separate song.mp3     writes separated/song/vocals.wav and accompaniment.wav
+  wavesep separate --demo       the same with ten seconds that come with wavesep
+"""
 
 
 class Plain(logging.Formatter):
@@ -70,11 +87,34 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    top = argparse.ArgumentParser(prog="wavesep", description="Isolate the vocals of songs.")
+    top = CommandParser(
+        prog="wavesep", description=ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     top.add_argument("--version", action="version", version=f"wavesep {__version__}")
-    commands = top.add_subparsers(required=True, metavar="COMMAND")
-    add_separate(commands)
-    add_evaluate(commands)
-    add_info(commands)
-    add_bench(commands)
+    commands = top.add_subparsers(metavar="COMMAND", title="commands", parser_class=Parser)
+    for add in COMMANDS.values():
+        add(commands)
+
+    def show_help(args: argparse.Namespace, console: Console) -> int:
+        del args, console
+        top.print_help()
+        return NO_COMMAND
+
+    top.set_defaults(run=show_help)
     return top
+
+
+class CommandParser(Parser):
+    """The parser of the whole command line, which tells apart a command and a song."""
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        """Say what to write where a song stands in the place of a command."""
+        args = sys.argv[1:] if args is None else args
+        word = args[0] if args else "separate"
+        if word not in COMMANDS and not word.startswith("-"):
+            if os.path.lexists(word) or URL.match(word) or is_audio(Path(word)):
+                self.error(f"no command before {word}: write wavesep separate {shlex.quote(word)}")
+            self.error(f"no command {word}: choose one of {', '.join(COMMANDS)}")
+        return super().parse_known_args(args, namespace)

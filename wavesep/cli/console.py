@@ -4,14 +4,33 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ..bench.report import printable
+
 WIDTH = 120  # columns, of a table that goes to a file
+
+
+class Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong."""
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        """Refuse what is unknown here, where it is clear which command it was for."""
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"{self.prog} does not know {' '.join(unknown)}")
+        return known, unknown
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with the exit code 2."""
+        self.exit(2, f"wavesep: {printable(message)} (see {self.prog} --help)\n")
 
 
 def add_command(
@@ -41,13 +60,18 @@ def standard_output() -> Console:
     return output
 
 
-def song_bar(console: Console) -> Progress:
+def song_bar(console: Console, quiet: bool = False) -> Progress:
     """Return bars of what is done, that go away when all is."""
     return Progress(
         TextColumn("{task.description}", markup=False), BarColumn(),
         TextColumn("{task.percentage:3.0f} %"), TimeRemainingColumn(),
-        console=console, transient=True,
+        console=console, transient=True, disable=quiet,
     )  # fmt: skip
+
+
+def numbered(song: str, number: int, songs: int) -> str:
+    """Return what a bar says of a song: its name, and which of several it is, from 1 on."""
+    return f"{number} of {songs}: {song}" if songs > 1 else song
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ def add_evaluate(commands: Any) -> None:
         help='BSS Eval v4, too: slow, needs pip install "wavesep[evaluate]"')  # fmt: skip
     add("--most", type=int, metavar="N", help="only so many songs, spread over the folder")
     add("--strict", action="store_true",
-        help="refuse a folder with a bad file (default: name it, leave it out)")  # fmt: skip
+        help="refuse a folder with a bad file (default: name its song and go on)")  # fmt: skip
     add("-j", "--jobs", type=int, default=1, metavar="N", help="songs at a time (default: 1)")
 
 
@@ -64,16 +65,23 @@ def evaluate(args: argparse.Namespace, console: Console) -> int:
         step = len(tracks) / args.most
         tracks = [tracks[int(i * step)] for i in range(args.most)]
     with song_bar(console) as bar:
-        task = bar.add_task("scoring", total=len(tracks))
+        task = bar.add_task("", total=len(tracks))
+
+        def show(done: int) -> None:
+            bar.update(task, completed=done, description=f"{done} of {len(tracks)} songs scored")
+
+        show(0)
+        count = itertools.count(1)
         scores, failures = evaluate_tracks(
-            tracks, settings, args.out, jobs=args.jobs, progress=lambda _: bar.advance(task)
+            tracks, settings, args.out, jobs=args.jobs, progress=lambda _: show(next(count))
         )
     if scores:
         output = standard_output()
         output.print("SI-SDR of the vocals, dB:\n", table(song_rows(scores), decibels))
         windows = f" ({sum(len(track.starts) for track in scores)} windows)" if args.window else ""
         output.print(
-            f"Means over {len(scores)} songs{windows}, dB:\n", table(summary_rows(scores), decibels)
+            f"Means over {len(scores)} songs{windows}; median and least of SI-SDR; dB:\n",
+            table(summary_rows(scores), decibels),
         )
         for line in lacking_lines(scores):
             output.print(line, markup=False)
@@ -81,5 +89,5 @@ def evaluate(args: argparse.Namespace, console: Console) -> int:
             output.print("BSS Eval v4, medians, dB:\n", table(bss_eval_rows(scores), decibels))
         print(printable(f"report: {write_report(scores, args.out, failures)}"))
     for song, reason in failures.items():
-        print(printable(f"wavesep: {song}: {reason}"), file=sys.stderr)
+        print(f"wavesep: {song}: {reason}", file=sys.stderr)
     return 1 if failures else 0

@@ -3,37 +3,51 @@
 from __future__ import annotations
 
 import argparse
+import json
+import logging
+import math
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from functools import partial
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from rich.console import Console
-from rich.progress import Progress, TaskID
+from rich.progress import Progress
 
-from ..audio.names import check_template, place_of
+from ..atomic import write_whole
+from ..audio.names import check_template
 from ..audio.read import audio_info
 from ..bench.report import printable
 from ..engines import ENGINES, PRECISIONS
 from ..errors import OptionError, WavesepError
 from ..separator import Separator
 from .console import add_command, hushed, song_bar
+from .songs import STDIN, Facts, Song, distinct, find_songs, without_stems
 
-SEPARATE = """Write the vocals and the accompaniment of songs: files of the same rate and length.
+log = logging.getLogger("wavesep")
 
-  wavesep separate song.mp3
-  wavesep separate *.flac -o stems --flac
-  wavesep separate film.mp4 --start 60 --duration 10
+DEMO = "ten seconds of «Lithium» by Software-Entwicklungskit, CC0"
+SEPARATE = """Write the vocals and the accompaniment of songs: files of the same rate and length,
+whose sum is the song. Reads WAV, FLAC, OGG, MP3 and whatever FFmpeg reads, video too.
 
-The stems of song.mp3 are separated/song/vocals.wav and separated/song/accompaniment.wav. Reads
-WAV, FLAC, OGG, MP3 and whatever FFmpeg reads, video too. The stems add up to the song. While a
-song runs, its stems grow as DIR/.wavesep-unfinished-XXXXXXXX/STEM.wav, which can be played; they
-get their names when all are whole. The exit code is 0 if all songs are done, 1 if one is not; the
-others are done all the same.
+  wavesep separate song.mp3                      writes separated/song/vocals.wav, accompaniment.wav
+  wavesep separate music/ -o stems --flac        a folder and its folders
+  wavesep separate "music/*.mp3" --skip-existing
+  wavesep separate film.mp4 --track 2 --start 1:30 --duration 20
+  curl URL | wavesep separate - --json           writes separated/stdin/, tells it to scripts
+
+SONG is a file, a folder, a pattern in quotes, or "-" for standard input. Of a folder in a folder,
+the stems go to a folder of the same name in DIR. Stems have the tags of their song and, as flac or
+mp3, its cover.
+
+While a song runs, its stems grow as DIR/.wavesep-unfinished-XXXXXXXX/STEM.wav, which can be played;
+-v tells where. They get their names when all are whole. The exit code is 0 if all songs are done, 1
+if one is not; the others are done all the same.
 """
 
 
@@ -43,39 +57,110 @@ def add_separate(commands: Any) -> None:
         commands, separate, "write the vocals and the accompaniment of songs", SEPARATE
     )
     add = command.add_argument
-    add("songs", nargs="*", metavar="SONG", type=Path, help="an audio or video file")
-    add("--demo", action="store_true", help="make a short mixture and separate that")
+    add("songs", nargs="*", metavar="SONG", help="a file, a folder, a pattern in quotes, or -")
+    add("--demo", action="store_true", help=f"separate {DEMO}")
+    add_part(command.add_argument_group("what of a song"))
+    add_output(command.add_argument_group("what to write"))
+    add_model(command.add_argument_group("how to separate"))
+    add_talk(command.add_argument_group("what to say"))
+
+
+def add_part(group: Any) -> None:
+    """Add the options that choose a part of a song."""
+    add = group.add_argument
+    add("--start", type=seconds, default=0.0, metavar="TIME",
+        help="begin here: seconds, m:s or h:m:s (default: 0)")  # fmt: skip
+    add("--duration", type=seconds, metavar="TIME",
+        help="stop after so long (default: at the end)")  # fmt: skip
+    add("--track", type=int, metavar="N",
+        help="audio track of a video (default: the one that it flags, else 1)")  # fmt: skip
+    add("--keep-truncated", action="store_true",
+        help="separate what is good of songs that are cut short or damaged")  # fmt: skip
+
+
+def add_output(group: Any) -> None:
+    """Add the options that say what is written, and where."""
+    add = group.add_argument
     add("-o", "--out", type=Path, default="separated", metavar="DIR",
         help="where to write (default: %(default)s)")  # fmt: skip
-    add("--model", default="vocals", metavar="NAME|FILE",
-        help="a file, or a name that wavesep info --all lists; NAME:speeds, NAME:wiener and "
-             "NAME+NAME work, too (default: %(default)s)")  # fmt: skip
-    add("--two-stems", metavar="SOURCE", help="this source, and all the rest as one stem")
     add("--filename", default="{track}/{stem}.{ext}",
         help="of each stem below DIR (default: %(default)s)")  # fmt: skip
-    codec = command.add_mutually_exclusive_group()
+    add("--two-stems", metavar="SOURCE", help="this source, and all the rest as one stem")
+    codec = group.add_mutually_exclusive_group()
     for name, text in (("flac", "lossless, half as large"), ("mp3", "lossy, 320 kbit/s")):
         codec.add_argument(f"--{name}", dest="codec", action="store_const", const=name,
                            default="wav", help=f"write {name}: {text} (default: wav)")  # fmt: skip
-    bits = command.add_mutually_exclusive_group()
+    bits = group.add_mutually_exclusive_group()
     for name, depth in (("int16", 16), ("int24", 24), ("float32", 32)):
         bits.add_argument(f"--{name}", dest="bits", action="store_const", const=depth,
                           help=f"{depth} bits a sample (default: as the song)")  # fmt: skip
-    add("--start", type=float, default=0.0, metavar="S", help="begin here, in seconds")
-    add("--duration", type=float, metavar="S", help="stop after so many seconds")
-    add("--keep-truncated", action="store_true",
-        help="separate what is good of songs that are cut short or damaged")  # fmt: skip
+    there = group.add_mutually_exclusive_group()
+    there.add_argument("--overwrite", action="store_true", help="replace stems that exist")
+    there.add_argument("--skip-existing", action="store_true",
+                       help="leave out songs whose stems exist")  # fmt: skip
+
+
+def add_model(group: Any) -> None:
+    """Add the options that choose a model and what it runs on."""
+    add = group.add_argument
+    add("--model", default="vocals", metavar="NAME|FILE",
+        help="a file, or a name that wavesep info --all lists; NAME:speeds, NAME:wiener and "
+             "NAME+NAME work, too (default: %(default)s)")  # fmt: skip
     add("--device", help='"cpu", "gpu" or "gpu:1" (default: cpu)')
     add("--engine", default="auto",
         help=f"what runs the network: {', '.join(ENGINES)} (default: auto)")  # fmt: skip
     add("--precision", default="auto",
         help=f"of the arithmetic: {', '.join(PRECISIONS)} (default: auto)")  # fmt: skip
+    add("--threads", type=int, metavar="N",
+        help="that OpenVINO computes in (default: one for each core)")  # fmt: skip
     add("-j", "--jobs", type=int, default=1, metavar="N", help="songs at a time (default: 1)")
-    add("--overwrite", action="store_true", help="replace stems that exist")
+
+
+def add_talk(group: Any) -> None:
+    """Add the options that say what is told."""
+    talk = group.add_mutually_exclusive_group()
+    talk.add_argument("-q", "--quiet", action="store_true", help="only warnings and errors")
+    talk.add_argument("-v", "--verbose", action="store_true", help="where the stems grow, too")
+    group.add_argument("--json", action="store_true",
+                       help="a line of JSON for each song: its stems or its error")  # fmt: skip
+
+
+def seconds(text: str) -> float:
+    """Return a time that is written as seconds, m:s or h:m:s."""
+    try:
+        *wholes, last = text.split(":")
+        parts = [*map(int, wholes), float(last)]
+    except ValueError:
+        parts = []
+    is_time = 1 <= len(parts) <= 3 and all(0 <= part < math.inf for part in parts)
+    if not is_time or any(part >= 60 for part in parts[1:]):
+        raise argparse.ArgumentTypeError(f"{text} is no time: write 90, 1:30 or 0:01:30")
+    return float(sum(part * 60**i for i, part in enumerate(reversed(parts))))
 
 
 def separate(args: argparse.Namespace, console: Console) -> int:
     """Separate songs, as many as can be; list those that cannot."""
+    check_options(args)
+    if args.verbose:
+        log.setLevel(logging.INFO)
+    keeps_stdin = STDIN in args.songs
+    with TemporaryDirectory(prefix="wavesep-") if keeps_stdin else nullcontext("") as place:
+        untold: list[Facts] = []
+        if args.demo:
+            songs = [write_demo(args)]
+        else:
+            songs, untold = find_songs(args.songs, args.out, Path(place))
+        told = [tell(facts, args) for facts in untold]
+        if songs:
+            told += separate_songs(songs, args, console)
+    failures = [line_of(facts) for facts in told if "error" in facts]
+    for failure in failures:
+        print(f"wavesep: {printable(failure)}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def check_options(args: argparse.Namespace) -> None:
+    """Raise OptionError if options cannot work together."""
     if args.demo and args.songs:
         raise OptionError("give songs or --demo, not both")
     if not args.demo and not args.songs:
@@ -83,41 +168,59 @@ def separate(args: argparse.Namespace, console: Console) -> int:
     check_template(args.filename)
     if args.jobs < 1:
         raise OptionError("-j must be 1 or more")
-    with console.status("loading the model"), hushed():
+
+
+def separate_songs(songs: list[Song], args: argparse.Namespace, console: Console) -> list[Facts]:
+    """Separate songs that are there, tell it, and return what is told."""
+    with nullcontext() if args.quiet else console.status("loading the model"), hushed():
         separator = Separator(
-            args.model, engine=args.engine, precision=args.precision, device=args.device
-        )
-    songs = [write_demo(args.out)] if args.demo else args.songs
-    songs, failures = distinct(songs, partial(paths_of, separator, args))
+            args.model, engine=args.engine, precision=args.precision, device=args.device,
+            threads=args.threads,
+        )  # fmt: skip
+
+    def paths_of(song: Song) -> list[Path]:
+        return [*stem_paths(separator, song, args).values()]
+
+    songs, untold = distinct(songs, paths_of)
+    if not (args.overwrite or args.demo):
+        songs, others = without_stems(songs, paths_of, skip=args.skip_existing)
+        untold += others
+    told = [tell(facts, args) for facts in untold]
 
     stop = threading.Event()
-    with song_bar(console) as bar, ThreadPoolExecutor(args.jobs) as pool:
-        jobs = {pool.submit(separate_song, separator, s, args, bar, stop): s for s in songs}
+    with song_bar(console, args.quiet) as bar, ThreadPoolExecutor(args.jobs) as pool:
+        jobs = {}
+        for number, song in enumerate(songs, 1):
+            place = f" ({number} of {len(songs)})" if len(songs) > 1 else ""
+            title = printable(song.path.name + place)
+            jobs[pool.submit(separate_song, separator, song, args, bar, title, stop)] = song
         try:
             for job in as_completed(jobs):
                 error = job.exception()
                 if isinstance(error, WavesepError):
-                    song = str(jobs[job])
-                    failures.append(str(error) if song in str(error) else f"{song}: {error}")
+                    told.append(tell(jobs[job].failed(error), args))
                 elif error is not None:
                     raise error
                 else:
-                    print(printable(job.result()), flush=True)
+                    told.append(tell(job.result(), args))
         except BaseException:
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    for failure in failures:
-        print(f"wavesep: {printable(failure)}", file=sys.stderr)
-    return 1 if failures else 0
+    return told
 
 
 def separate_song(
-    separator: Separator, song: Path, args: argparse.Namespace, bar: Progress, stop: threading.Event
-) -> str:
-    """Separate one song and return a line about it."""
+    separator: Separator,
+    song: Song,
+    args: argparse.Namespace,
+    bar: Progress,
+    title: str,
+    stop: threading.Event,
+) -> Facts:
+    """Separate one song and return what is told of it."""
     begin = time.perf_counter()
-    task: TaskID = bar.add_task(printable(song.name), total=None)
+    task = bar.add_task(title, total=None)
 
     def report(done: int, total: int) -> None:
         if stop.is_set():
@@ -125,64 +228,78 @@ def separate_song(
         bar.update(task, completed=done, total=total)
 
     try:
-        paths = separator.separate_to_file(
-            song, args.out, filename=args.filename, codec=args.codec, bits=args.bits,
-            start=args.start, duration=args.duration, two_stems=args.two_stems,
-            keep_truncated=args.keep_truncated,
-            overwrite=args.overwrite or args.demo, progress=report,
-        )  # fmt: skip
+        with warnings_here() as warnings:
+            paths = separator.separate_to_file(
+                song.path, song.out, filename=args.filename, codec=args.codec, bits=args.bits,
+                start=args.start, duration=args.duration, two_stems=args.two_stems,
+                track=args.track, keep_truncated=args.keep_truncated,
+                overwrite=args.overwrite or args.demo, progress=report,
+            )  # fmt: skip
     finally:
         bar.remove_task(task)
-    first = next(iter(paths.values()))
-    stem = audio_info(first)
-    seconds, spent = stem.samples / stem.sample_rate, time.perf_counter() - begin
-    return (
-        f"{song} -> {', '.join(str(path) for path in paths.values())} "
-        f"({seconds:.1f} s of audio in {spent:.1f} s)"
-    )
+    stem = audio_info(next(iter(paths.values())))
+    facts: Facts = {
+        "song": song.name,
+        "stems": {name: str(path) for name, path in paths.items()},
+        "seconds": round(stem.samples / stem.sample_rate, 3),
+        "took": round(time.perf_counter() - begin, 3),
+    }
+    for warning in warnings:
+        facts.setdefault("warnings", []).append(warning.getMessage())
+        facts |= {"gain_db": warning.gain_db} if hasattr(warning, "gain_db") else {}
+    return facts
 
 
-def paths_of(separator: Separator, args: argparse.Namespace, song: Path) -> list[Path]:
-    """Return where the stems of a song go."""
-    paths = separator.stem_paths(
-        song, args.out, filename=args.filename, codec=args.codec, two_stems=args.two_stems
-    )
-    return [*paths.values()]
+@contextmanager
+def warnings_here() -> Iterator[list[logging.LogRecord]]:
+    """Collect what this thread writes into the log."""
+    records: list[logging.LogRecord] = []
+    thread = threading.get_ident()
 
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.thread == thread:
+                records.append(record)
 
-def distinct(
-    songs: list[Path], paths_of: Callable[[Path], list[Path]]
-) -> tuple[list[Path], list[str]]:
-    """Return each song once, and a complaint for each whose stems would replace something else."""
-    different: dict[str, Path] = {}
-    for song in songs:
-        different.setdefault(place_of(song), song)
-    kept, complaints = [], []
-    taken: dict[str, Path] = {}
-    for song in different.values():
-        places = {place_of(path) for path in paths_of(song)}
-        if clashes := [taken[place] for place in places if place in taken]:
-            complaints.append(f"{song}: its stems would have the names of those of {clashes[0]}")
-        elif clashes := [different[place] for place in places if place in different]:
-            complaints.append(f"{song}: its stems would replace the song {clashes[0]}")
-        else:
-            kept.append(song)
-            taken |= dict.fromkeys(places, song)
-    return kept, complaints
-
-
-def write_demo(folder: Path) -> Path:
-    """Write the mixture that --demo separates, and say so."""
-    import soundfile
-
-    from ..dsp.demo import demo_song
-
-    path = folder / "demo.wav"
+    collector = Collector(logging.WARNING)
+    log.addHandler(collector)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, sum(demo_song()), 44_100)
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise OptionError(f"{path} cannot be written: {error}") from error
-    about = f"no song, so a demo: {path} is 8 s of a synthetic voice over chords and a drum"
-    print(printable(about))
-    return path
+        yield records
+    finally:
+        log.removeHandler(collector)
+
+
+def stem_paths(separator: Separator, song: Song, args: argparse.Namespace) -> dict[str, Path]:
+    """Return where the stems of a song go."""
+    return separator.stem_paths(
+        song.path, song.out, filename=args.filename, codec=args.codec, two_stems=args.two_stems
+    )
+
+
+def tell(facts: Facts, args: argparse.Namespace) -> Facts:
+    """Print what there is to say of a song, errors only as JSON: they are listed at the end."""
+    if args.json:
+        print(json.dumps(facts), flush=True)
+    elif not args.quiet and "error" not in facts:
+        print(printable(line_of(facts)), flush=True)
+    return facts
+
+
+def line_of(facts: Facts) -> str:
+    """Return what there is to say of a song as a line for people."""
+    song = facts["song"]
+    if "error" in facts:
+        return facts["error"] if song in facts["error"] else f"{song}: {facts['error']}"
+    if "skipped" in facts:
+        return f"{song} is left out: {facts['skipped']}"
+    stems = ", ".join(facts["stems"].values())
+    return f"{song} -> {stems} ({facts['seconds']:.1f} s of audio in {facts['took']:.1f} s)"
+
+
+def write_demo(args: argparse.Namespace) -> Song:
+    """Write the song that --demo separates beside its stems, and say what it is."""
+    path = args.out / "demo.ogg"
+    write_whole(path, Path(__file__).with_name("demo.ogg").read_bytes())
+    if not (args.quiet or args.json):
+        print(printable(f"{path} is {DEMO}"), flush=True)
+    return Song(path, args.out, str(path))

@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from ..models.backend import load_backend
 from .clips import Clips, pairs
 
 if TYPE_CHECKING:
@@ -15,4 +16,5 @@ def __getattr__(name: str) -> object:
     """Import MixGenerator when it is first used: it loads Keras (PEP 562)."""
     if name != "MixGenerator":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    load_backend()
     return import_module(".mixes", __name__).MixGenerator

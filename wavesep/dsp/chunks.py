@@ -9,7 +9,7 @@ multiples of the frame size, where frames of the whole sound start too.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -112,8 +112,13 @@ class ChunkRunner:
 
     def flush(self) -> Audio:
         """End the sound and return the rest: in all, as many samples as were pushed."""
+        return np.concatenate([*self.drain()], axis=1)
+
+    def drain(self) -> Iterator[Audio]:
+        """End the sound and yield the rest, each part when it is estimated."""
         if self._pending is None:
-            return np.zeros((0, 0, self._plan.out_channels), np.float32)
+            yield np.zeros((0, 0, self._plan.out_channels), np.float32)
+            return
         left, right, chunk = self._plan.left_context, self._plan.right_context, self._plan.chunk
         pending = self._pending
         if self._start == 0:
@@ -125,7 +130,8 @@ class ChunkRunner:
             self._add(window, min(length, chunk))
             pending = pending[:, chunk:]
         self._submit()
-        return self._collect(len(pending), 0)
+        for unfinished in reversed(range(max(len(self._jobs), 1))):
+            yield self._collect(len(pending), unfinished)
 
     def _add(self, window: Audio, length: int) -> None:
         self._batch.append((window, self._start, length))

@@ -6,6 +6,8 @@ same, as soon as the network's right context has come in.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from ..audio import Audio
@@ -81,6 +83,10 @@ class StepRunner:
         return self._step(
             np.zeros((groups, steps * self._plan.chunk - pending, channels), np.float32)
         )
+
+    def drain(self) -> Iterator[Audio]:
+        """Yield the rest, as a `ChunkRunner` does."""
+        yield self.flush()
 
     def _step(self, block: Audio) -> Audio:
         """Run as many steps as there are samples for."""

@@ -33,6 +33,8 @@ class OpenvinoEngine:
     model : ModelFile
     precision : {"auto", "float32", "bfloat16"}
         "auto" takes bfloat16 where the processor computes in it.
+    threads : int, >= 1, optional
+        Default: one for each core.
 
     Raises
     ------
@@ -42,8 +44,12 @@ class OpenvinoEngine:
 
     batch_size = 1  # a chunk alone keeps all cores busy
 
-    def __init__(self, model: ModelFile, precision: str = "auto") -> None:
+    def __init__(
+        self, model: ModelFile, precision: str = "auto", threads: int | None = None
+    ) -> None:
         self._core = openvino.Core()
+        if threads is not None:
+            self._core.set_property("CPU", {"INFERENCE_NUM_THREADS": threads})
         if precision == "bfloat16" and not has_bfloat16(self._core):
             raise OptionError('this processor has no bfloat16: use precision="float32"')
         if precision == "auto":

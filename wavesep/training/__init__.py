@@ -1,6 +1,10 @@
 """Training: Keras's own fit, with checkpoints that resume exactly and TensorBoard."""
 
-from .fit import fit
-from .validation import Validation
+from ..models.backend import load_backend
+
+load_backend()
+
+from .fit import fit  # noqa: E402
+from .validation import Validation  # noqa: E402
 
 __all__ = ["Validation", "fit"]

@@ -73,7 +73,7 @@ class Meter:
         seconds = step_seconds * self._epochs * self._steps
         hint = ": fewer steps, smaller batches or a GPU make it shorter" if seconds > LONG else ""
         self.clear()
-        log.info("about %s in all, %.2g s a step%s", span(seconds), step_seconds, hint)
+        log.info("about %s in all%s", span(seconds), hint)
 
     def _show(self, line: str) -> None:
         if not self._terminal:

@@ -1,0 +1,163 @@
+"""Which songs are meant on the command line, and which of them can be separated."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..atomic import writing
+from ..audio.names import place_of
+from ..audio.read import existing
+from ..audio.suffixes import is_audio
+from ..errors import AudioError, WavesepError
+
+STDIN = "-"
+URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+IN_THE_WAY = "-o DIR, --skip-existing or --overwrite"
+
+Facts = dict[str, Any]  # what is told of a song: a line of --json
+
+
+@dataclass(frozen=True)
+class Song:
+    """A song that is to be separated.
+
+    Attributes
+    ----------
+    path : Path
+        What is read.
+    out : Path
+        The folder that its stems go to.
+    name : str
+        What it is called in messages.
+    """
+
+    path: Path
+    out: Path
+    name: str
+
+    def failed(self, message: object) -> Facts:
+        """Return what is told if it cannot be separated."""
+        return failed(self.name, str(message).replace(str(self.path), self.name))
+
+
+def failed(name: str, message: object) -> Facts:
+    """Return what is told of a song that cannot be separated."""
+    return {"song": name, "error": str(message)}
+
+
+def find_songs(words: list[str], out: Path, place: Path) -> tuple[list[Song], list[Facts]]:
+    """Return the songs that are meant, and what is told of words that mean none.
+
+    Parameters
+    ----------
+    words : list of str
+        Files, folders, patterns such as "songs/*.mp3", or "-" for standard input.
+    out : Path
+        Where stems go. Those of a song in a folder of a folder go to a folder of the same name.
+    place : Path
+        A folder in which standard input is kept.
+    """
+    songs, failures = [], []
+    for word in dict.fromkeys(words):
+        try:
+            songs += songs_of(word, out, place)
+        except WavesepError as error:
+            failures.append(failed(word, error))
+    return songs, failures
+
+
+def songs_of(word: str, out: Path, place: Path) -> list[Song]:
+    """Return the songs that one word means, or raise AudioError if it means none."""
+    if word == STDIN:
+        return [Song(keep_stdin(place), out, "stdin")]
+    if URL.match(word):
+        raise AudioError(f"{word} is an address: download it, then give the file")
+    if os.path.isdir(word):
+        return songs_in(Path(word), out)
+    if re.search(r"[*?[]", word) and not os.path.lexists(word):
+        found = [Path(path) for path in sorted(glob.glob(word, recursive=True))]
+        if songs := [path for path in found if is_audio(path) and path.is_file()]:
+            return [Song(path, out, str(path)) for path in songs]
+        raise AudioError(f"no audio file matches {word}")
+    return [Song(existing(word), out, word)]
+
+
+def songs_in(folder: Path, out: Path) -> list[Song]:
+    """Return the songs of a folder and its folders; none that is hidden or lies in ``out``."""
+    top, home = folder.resolve(), out.resolve()
+    songs = []
+    for path in sorted(folder.rglob("*")):
+        inner = path.relative_to(folder)
+        is_hidden = any(part.startswith(".") for part in inner.parts)
+        is_stem = top in home.parents and home in (top / inner).parents
+        if is_audio(path) and path.is_file() and not is_hidden and not is_stem:
+            songs.append(Song(path, out / inner.parent, str(path)))
+    if not songs:
+        raise AudioError(f"no audio file in {folder}")
+    return songs
+
+
+def keep_stdin(place: Path) -> Path:
+    """Write standard input to a file, since decoders go back and forth in it."""
+    if sys.stdin is None or sys.stdin.isatty():
+        raise AudioError("nothing comes from standard input: wavesep separate - < song.mp3")
+    path = place / "stdin"
+    with writing(path), path.open("wb") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+    return existing(path)
+
+
+def distinct(
+    songs: list[Song], paths_of: Callable[[Song], list[Path]]
+) -> tuple[list[Song], list[Facts]]:
+    """Return each song once, and what is told of those whose stems would replace something else."""
+    different: dict[str, Song] = {}
+    for song in songs:
+        different.setdefault(place_of(song.path), song)
+    kept, failures = [], []
+    taken: dict[str, Song] = {}
+    for song in different.values():
+        places = {place_of(path) for path in paths_of(song)}
+        if clashes := [taken[place] for place in places if place in taken]:
+            message = f"its stems would have the names of those of {clashes[0].name}"
+            failures.append(song.failed(message))
+        elif clashes := [different[place] for place in places if place in different]:
+            failures.append(song.failed(f"its stems would replace the song {clashes[0].name}"))
+        else:
+            kept.append(song)
+            taken |= dict.fromkeys(places, song)
+    return kept, failures
+
+
+def without_stems(
+    songs: list[Song], paths_of: Callable[[Song], list[Path]], *, skip: bool
+) -> tuple[list[Song], list[Facts]]:
+    """Return the songs that have no stems yet, and what is told of the others.
+
+    Parameters
+    ----------
+    songs : list of Song
+    paths_of : callable
+        Returns where the stems of a song go.
+    skip : bool
+        All stems of a song may be there. Default: that is an error, as one without the others is.
+    """
+    kept, others = [], []
+    for song in songs:
+        paths = paths_of(song)
+        there = [path for path in paths if os.path.lexists(path)]
+        if not there:
+            kept.append(song)
+        elif skip and there == paths:
+            others.append({"song": song.name, "skipped": "its stems exist"})
+        else:
+            others.append(song.failed(f"{there[0]} exists: {IN_THE_WAY}"))
+    return kept, others

@@ -1,0 +1,27 @@
+"""Keras's backend: loaded, or one line that says what to install."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from ..errors import OptionError
+
+
+def load_backend() -> None:
+    """Import Keras and with it its backend, which takes seconds the first time.
+
+    Raises
+    ------
+    OptionError
+        If the backend is not installed, or Keras has none of that name.
+    """
+    try:
+        import_module("keras")
+    except ModuleNotFoundError as error:
+        package = (error.name or "keras").split(".")[0]
+        raise OptionError(
+            f"Keras needs {package}, which is not installed: pip install {package}, or set "
+            "KERAS_BACKEND to the one that is: tensorflow, jax or torch"
+        ) from error
+    except ValueError as error:
+        raise OptionError(f"{error}: set KERAS_BACKEND to tensorflow, jax or torch") from error
