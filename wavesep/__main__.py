@@ -47,8 +47,9 @@ def run() -> NoReturn:
     take_signals(leave)
     stdout.flush()
     if stop.number and code == INTERRUPTED:
-        code = 128 + stop.number
-    elif stdout.fault:
+        stderr.flush()
+        os._exit(128 + stop.number)  # all is cleaned up, and the way out takes no more signals
+    if stdout.fault:
         code = lost_output(stdout.fault)
     stderr.flush()
     for number, stream in ((1, stdout), (2, stderr)):

@@ -162,6 +162,27 @@ def test_a_network_is_given_few_shapes(samples: int) -> None:
     assert chunk >= min(samples, 1_024)
 
 
+@given(groups=st.integers(1, 40), batch_size=st.integers(1, 16), chunks=st.integers(1, 20))
+def test_many_groups_go_to_the_network_in_batches(
+    groups: int, batch_size: int, chunks: int
+) -> None:
+    shapes = set()
+    network = framed_fir(np.ones(5, np.float32), 2)
+
+    def note(mixtures: Audio) -> Audio:
+        shapes.add(mixtures.shape)
+        return network(mixtures)
+
+    plan = ChunkPlan(8, 2, 2, 2, out_channels=3)
+    runner = ChunkRunner(note, plan, batch_size=batch_size)
+    for _ in range(chunks):
+        runner.push(np.ones((groups, 8, 2), np.float32))
+        assert len(runner._batch) * groups <= max(batch_size, groups)  # waiting for a batch
+
+    assert runner.flush().shape[0] == groups
+    assert {(windows, *shape) for windows, *shape in shapes} == {(batch_size, 12, 2)}
+
+
 def test_no_blocks_no_estimate() -> None:
     plan = ChunkPlan(8, 2, 2, 2, out_channels=3)
     assert run_chunks(lambda mixtures: mixtures, [], plan).size == 0

@@ -20,6 +20,7 @@ from wavesep.bench.networks import random_model
 from wavesep.dsp.scores import si_sdr
 from wavesep.engines import open_engine
 from wavesep.engines.keras_engine import GPU_BATCH, KerasEngine
+from wavesep.engines.mask_engine import WindowStepper
 from wavesep.engines.openvino_engine import has_bfloat16, openvino
 from wavesep.errors import OptionError
 from wavesep.models.architecture import network_context
@@ -221,6 +222,22 @@ def test_one_mixture_too_large_is_an_error() -> None:
 
 def test_the_shipped_model_has_an_engine() -> None:
     assert open_engine(read_model_file("vocals")).precision in ("float32", "bfloat16")
+
+
+def test_a_window_stepper_gives_its_network_one_sound_at_a_time() -> None:
+    shapes = set()
+
+    def network(mixtures: Audio) -> Audio:
+        shapes.add(mixtures.shape)
+        return mixtures[:, :-2] + mixtures[:, 2:]
+
+    stepper = WindowStepper(network, context=2, samples=3)
+    sound = np.arange(24, dtype=np.float32).reshape(4, 6, 1)
+    parts = [stepper(sound[:, :3]), stepper(sound[:, 3:])]
+
+    padded = np.pad(sound, ((0, 0), (2, 0), (0, 0)))
+    np.testing.assert_array_equal(np.concatenate(parts, axis=1), padded[:, :-2] + padded[:, 2:])
+    assert shapes == {(1, 5, 1)}
 
 
 def test_threads_are_openvino_s_and_change_no_sample(rng: np.random.Generator) -> None:

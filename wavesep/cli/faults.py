@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 from ..errors import WavesepError
 
@@ -19,9 +18,3 @@ def reason(error: Exception) -> str:
         return "there is not enough memory"
     text = f"{type(error).__name__}: {error}".partition("\n")[0]
     return f"{text} (a fault of wavesep: WAVESEP_DEBUG=1 shows where)"
-
-
-def complaint(song: Path, error: Exception) -> str:
-    """Return what one line says of a song that cannot be done."""
-    text = reason(error)
-    return text if str(song) in text else f"{song}: {text}"

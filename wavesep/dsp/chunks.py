@@ -62,7 +62,8 @@ class ChunkRunner:
         ``(batch, samples, out_channels)``, which is written to. It is given few different shapes.
     plan : ChunkPlan
     batch_size : int, >= 1
-        Chunks run at a time.
+        Windows that the network is given at a time, a chunk of a group each. So the memory that
+        it takes does not grow with the number of groups.
     wanted : (int, int), optional
         First sample and end of what is wanted: chunks outside come out as zeros and cost nothing.
         Default: all.
@@ -135,7 +136,7 @@ class ChunkRunner:
     def _add(self, window: Audio, length: int) -> None:
         self._batch.append((window, self._start, length))
         self._start += length
-        if len(self._batch) == self._batch_size:
+        if len(self._batch) == max(self._batch_size // len(window), 1):
             self._submit()
 
     def _submit(self) -> None:
@@ -182,13 +183,14 @@ def overlaps(window: Window, wanted: tuple[int, int] | None) -> bool:
 
 
 def run_batch(network: Network, sounds: list[Audio], batch_size: int) -> list[Audio]:
-    """Run windows together, filled up to the batch size so that the shape is always the same."""
+    """Run the windows of sounds in batches, filled up so that the shape is always the same."""
     if not sounds:
         return []
-    groups = len(sounds[0])
-    filled = sounds + [np.zeros_like(sounds[0])] * (batch_size - len(sounds))
-    estimates = network(np.concatenate(filled))
-    return [estimates[i * groups : (i + 1) * groups] for i in range(len(sounds))]
+    windows = np.concatenate(sounds)
+    filled = np.pad(windows, ((0, -len(windows) % batch_size), (0, 0), (0, 0)))
+    batches = [filled[i : i + batch_size] for i in range(0, len(filled), batch_size)]
+    estimates = np.concatenate([network(batch) for batch in batches])
+    return np.split(estimates[: len(windows)], len(sounds))
 
 
 def active_frames(sound: Audio, plan: ChunkPlan) -> NDArray[np.bool_]:

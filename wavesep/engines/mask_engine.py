@@ -74,7 +74,7 @@ class MaskEngine:
 
 
 class WindowStepper:
-    """Gives a network its context again with every step; see `Stepper`.
+    """Gives a network its context again with every step, one sound at a time; see `Stepper`.
 
     Parameters
     ----------
@@ -99,7 +99,8 @@ class WindowStepper:
             self._heard = np.zeros_like(mixtures[:, :1]).repeat(self._context, axis=1)
         sound = np.concatenate([self._heard, mixtures], axis=1)
         self._heard = sound[:, mixtures.shape[1] :]
-        return self._network(sound)
+        # together, many groups would take much memory
+        return np.concatenate([self._network(sound[i : i + 1]) for i in range(len(sound))])
 
 
 def frame_masks(network: Network, architecture: dict[str, Any]) -> Masks:

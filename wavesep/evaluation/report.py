@@ -249,7 +249,7 @@ def align(value: str | float) -> str:
 
 def picture(track: TrackScores) -> str:
     """Return a song's spectrograms as HTML."""
-    title, place = escape(track.key), quote(track.key)
+    title, place = escape(track.key), quote(track.key, errors="surrogateescape")
     return (
         f'<h3 id="{place}">{title}</h3>'
         f'<img loading=lazy src="{PICTURES}/{place}.png" alt="spectrograms of {title}">'

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..atomic import write_whole
+from ..atomic import write_whole, writing
 from ..audio import Audio
 from ..data.manifest import KINDS
 from ..data.tracks import Stems, Track
@@ -147,7 +147,8 @@ def evaluate(
     """
     out = Path(out)
     for folder in (SCORES, PICTURES):
-        (out / folder).mkdir(parents=True, exist_ok=True)
+        with writing(out / folder):
+            (out / folder).mkdir(parents=True, exist_ok=True)
     done: dict[str, TrackScores] = {}
     failures: dict[str, str] = {}
     waiting = []
@@ -265,8 +266,8 @@ def store_bss_eval(
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all, in a folder that is made where missing."""
-    write_whole(path, f"{text}\n".encode())
+    """Write a file whole or not at all; what is no letter, in the name of a file, is escaped."""
+    write_whole(path, f"{text}\n".encode(errors="backslashreplace"))
 
 
 def write_json(path: Path, figures: Any) -> None:
