@@ -33,7 +33,7 @@ def song_with_tags(folder: Path, suffix: str, cover: bool = True) -> Path:
     subprocess.run(["ffmpeg", "-v", "error", "-y", *red, picture], check=True)
     command = ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", "sine=d=1"]
     if cover:
-        command += ["-i", picture, "-map", "0", "-map", "1", "-c:v", "copy"]
+        command += ["-i", str(picture), "-map", "0", "-map", "1", "-c:v", "copy"]
         command += ["-disposition:v", "attached_pic"]
     for tag, text in (TAGS | {"replaygain_track_gain": "-3 dB"}).items():
         command += ["-metadata", f"{tag}={text}"]

@@ -9,10 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+from rich.progress import Progress
 
 from wavesep.cli import main
 from wavesep.cli.separate import seconds
@@ -165,6 +167,22 @@ def test_quiet_and_verbose(music: Path, tmp_path: Path, capfd: pytest.CaptureFix
     assert main([*command, "-v"]) == 0
     assert "stems grow in" in capfd.readouterr().err
     logging.getLogger("wavesep").setLevel(logging.NOTSET)
+
+
+def test_progress_says_which_song_of_how_many(
+    music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    titles = []
+    add_task = Progress.add_task
+
+    def listen(bar: Progress, title: str, **options: Any) -> Any:
+        titles.append(title)
+        return add_task(bar, title, **options)
+
+    monkeypatch.setattr(Progress, "add_task", listen)
+    for songs in ("cd2", "cd1"):
+        assert main(["separate", str(music / songs), "-o", str(tmp_path / songs), *MODEL]) == 0
+    assert titles == ["01.FLAC (1 of 2)", "b.ogg (2 of 2)", "01.flac"]
 
 
 @pytest.mark.parametrize(

@@ -90,9 +90,9 @@ def write_tags(path: Path, tags: dict[str, str], cover: Cover | None, codec: str
         if cover:
             picture = out.add_stream_from_template(cover[0])
             picture.disposition = av.stream.Disposition.attached_pic
-            packet = av.Packet(cover[1])
-            packet.stream = picture
-            out.mux(packet)
+            image = av.Packet(cover[1])
+            image.stream = picture
+            out.mux(image)
         for packet in stem.demux(stem.streams.audio[0]):
             if packet.size:
                 packet.stream = sound

@@ -31,7 +31,7 @@ from .songs import STDIN, Facts, Song, distinct, find_songs, without_stems
 
 log = logging.getLogger("wavesep")
 
-DEMO = "ten seconds of «Lithium» by Software-Entwicklungskit, CC0"
+DEMO = 'ten seconds of "Lithium" by Software-Entwicklungskit, CC0'
 SEPARATE = """Write the vocals and the accompaniment of songs: files of the same rate and length,
 whose sum is the song. Reads WAV, FLAC, OGG, MP3 and whatever FFmpeg reads, video too.
 
