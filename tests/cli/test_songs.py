@@ -210,7 +210,7 @@ def test_a_part_by_the_clock(music: Path, tmp_path: Path) -> None:
 def test_the_track_of_a_video(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     video = tmp_path / "film.mkv"
     sines = [["-f", "lavfi", "-i", f"sine={hertz}:d=1"] for hertz in (440, 880)]
-    maps = ["-map", "0", "-map", "1", "-c:a", "flac", video]
+    maps = ["-map", "0", "-map", "1", "-c:a", "flac", str(video)]
     subprocess.run(["ffmpeg", "-v", "error", *sines[0], *sines[1], *maps], check=True)
     command = ["separate", str(video), "-o", str(tmp_path), "--overwrite", *MODEL]
 
