@@ -269,3 +269,20 @@ def test_wavesep_alone_is_a_short_help(capfd: pytest.CaptureFixture[str]) -> Non
     out = capfd.readouterr().out
     assert "wavesep separate song.mp3" in out
     assert 5 < len(out.splitlines()) < 25
+
+
+@pytest.mark.parametrize("command", ["separate", "evaluate", "info", "bench"])
+def test_help_has_examples_or_is_short(
+    command: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as leaves:
+        main([command, "--help"])
+
+    out = capfd.readouterr().out
+    assert leaves.value.code == 0
+    assert f"\n  wavesep {command} " in out or len(out.splitlines()) < 25
+    assert max(map(len, out.splitlines())) <= 81
+    if command == "separate":
+        groups = ["what of a song", "what to write", "how to separate", "what to say"]
+        assert [line[:-1] for line in out.splitlines() if line[:-1] in groups] == groups

@@ -18,7 +18,7 @@ from .av_files import FAULTS, open_container
 
 # as FFmpeg names them in all formats
 TAGS = {"album", "album_artist", "artist", "comment", "composer", "copyright", "date", "disc",
-        "genre", "performer", "publisher", "title", "track"}  # fmt: skip
+        "genre", "license", "performer", "publisher", "title", "track"}  # fmt: skip
 # what a LIST chunk holds, as libsndfile names it
 INFO = {"album": "album", "artist": "artist", "comment": "comment", "copyright": "copyright",
         "date": "date", "genre": "genre", "title": "title", "track": "tracknumber"}  # fmt: skip
