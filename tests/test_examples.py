@@ -16,7 +16,7 @@ import pytest
 import soundfile
 
 from wavesep import PRESETS, Separator, list_models
-from wavesep.dsp.demo import demo_song
+from wavesep.audio import Audio
 from wavesep.evaluation import si_sdr
 from wavesep.models.files import read_model_file
 from wavesep.models.filterbank import band_filters
@@ -25,11 +25,11 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 @pytest.fixture(scope="module")
-def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def songs(tmp_path_factory: pytest.TempPathFactory, synthetic_song: tuple[Audio, Audio]) -> Path:
     """Three songs with both stems, of three seconds each."""
     folder = tmp_path_factory.mktemp("songs")
     for i in range(3):
-        for kind, audio in zip(("vocals", "accompaniment"), demo_song(), strict=True):
+        for kind, audio in zip(("vocals", "accompaniment"), synthetic_song, strict=True):
             (folder / kind).mkdir(exist_ok=True)
             part = audio[(i + 1) * 44_100 : (i + 4) * 44_100]
             soundfile.write(folder / kind / f"song {i}.wav", part, 44_100)

@@ -9,10 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+from rich.progress import Progress
 
 from wavesep.cli import main
 from wavesep.cli.separate import seconds
@@ -167,6 +169,22 @@ def test_quiet_and_verbose(music: Path, tmp_path: Path, capfd: pytest.CaptureFix
     logging.getLogger("wavesep").setLevel(logging.NOTSET)
 
 
+def test_progress_says_which_song_of_how_many(
+    music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    titles = []
+    add_task = Progress.add_task
+
+    def listen(bar: Progress, title: str, **options: Any) -> Any:
+        titles.append(title)
+        return add_task(bar, title, **options)
+
+    monkeypatch.setattr(Progress, "add_task", listen)
+    for songs in ("cd2", "cd1"):
+        assert main(["separate", str(music / songs), "-o", str(tmp_path / songs), *MODEL]) == 0
+    assert titles == ["01.FLAC (1 of 2)", "b.ogg (2 of 2)", "01.flac"]
+
+
 @pytest.mark.parametrize(
     ("text", "time"),
     [("90", 90), ("1.5", 1.5), ("1:30", 90), ("0:01:30.25", 90.25), ("90:00", 5400), ("0", 0)],
@@ -192,7 +210,7 @@ def test_a_part_by_the_clock(music: Path, tmp_path: Path) -> None:
 def test_the_track_of_a_video(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     video = tmp_path / "film.mkv"
     sines = [["-f", "lavfi", "-i", f"sine={hertz}:d=1"] for hertz in (440, 880)]
-    maps = ["-map", "0", "-map", "1", "-c:a", "flac", video]
+    maps = ["-map", "0", "-map", "1", "-c:a", "flac", str(video)]
     subprocess.run(["ffmpeg", "-v", "error", *sines[0], *sines[1], *maps], check=True)
     command = ["separate", str(video), "-o", str(tmp_path), "--overwrite", *MODEL]
 
@@ -251,3 +269,20 @@ def test_wavesep_alone_is_a_short_help(capfd: pytest.CaptureFixture[str]) -> Non
     out = capfd.readouterr().out
     assert "wavesep separate song.mp3" in out
     assert 5 < len(out.splitlines()) < 25
+
+
+@pytest.mark.parametrize("command", ["separate", "evaluate", "info", "bench"])
+def test_help_has_examples_or_is_short(
+    command: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as leaves:
+        main([command, "--help"])
+
+    out = capfd.readouterr().out
+    assert leaves.value.code == 0
+    assert f"\n  wavesep {command} " in out or len(out.splitlines()) < 25
+    assert max(map(len, out.splitlines())) <= 81
+    if command == "separate":
+        groups = ["what of a song", "what to write", "how to separate", "what to say"]
+        assert [line[:-1] for line in out.splitlines() if line[:-1] in groups] == groups

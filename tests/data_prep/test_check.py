@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wavesep.dsp.demo import demo_song
+from wavesep.audio import Audio
 
 from . import RATE, run, sound, write
 
@@ -75,9 +75,9 @@ def test_check(prepared: Path) -> None:
     )
 
 
-def test_check_listens(tmp_path: Path) -> None:
+def test_check_listens(tmp_path: Path, synthetic_song: tuple[Audio, Audio]) -> None:
     """What is no voice at all is not taken for one; a copy is known, though it is an MP3."""
-    chords = demo_song()[1][: 4 * 44_100]
+    chords = synthetic_song[1][: 4 * 44_100]
     write(tmp_path / "raw" / "v" / "chords.wav", chords, 44_100)
     write(tmp_path / "raw" / "a" / "the same.mp3", 0.5 * chords[5_000:], 44_100)
     out = tmp_path / "prepared"

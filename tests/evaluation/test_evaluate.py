@@ -21,9 +21,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from wavesep.audio import Audio
 from wavesep import Separator
 from wavesep.cli import main
-from wavesep.dsp.demo import demo_song
 from wavesep.evaluation import binary_mask, ratio_mask, sdr, si_sdr, summarise
 from wavesep.evaluation.run import TrackScores
 from wavesep.evaluation.scoring import bss_sdr, loudest_part, score, sung_windows
@@ -32,11 +32,13 @@ RATE = 44_100
 
 
 @pytest.fixture(scope="module")
-def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def songs(
+    tmp_path_factory: pytest.TempPathFactory, synthetic_song: tuple[Audio, Audio]
+) -> Path:
     """Three songs with both stems, of three seconds; one has a name for which links are quoted."""
     folder = tmp_path_factory.mktemp("songs")
     for i, name in enumerate(("one", "два & <2>?", "three")):
-        for kind, audio in zip(("vocals", "accompaniment"), demo_song(), strict=True):
+        for kind, audio in zip(("vocals", "accompaniment"), synthetic_song, strict=True):
             (folder / kind).mkdir(exist_ok=True)
             part = audio[(i + 1) * RATE : (i + 4) * RATE]
             soundfile.write(folder / kind / f"{name}.wav", part, RATE, subtype="FLOAT")
@@ -55,13 +57,17 @@ def scores_of(out: Path) -> dict[tuple[str, str, float], dict[str, float]]:
 
 
 def test_scores_are_those_of_each_system(
-    songs: Path, tiny_file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    songs: Path,
+    tiny_file: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    synthetic_song: tuple[Audio, Audio],
 ) -> None:
     out = tmp_path / "out"
 
     assert main(["evaluate", str(songs), "--model", str(tiny_file), "-o", str(out)]) == 0
 
-    vocals, rest = (audio[RATE : 4 * RATE] for audio in demo_song())
+    vocals, rest = (audio[RATE : 4 * RATE] for audio in synthetic_song)
     mixture = vocals + rest
     estimates = {
         "mixture": mixture,
@@ -91,13 +97,15 @@ def test_scores_are_those_of_each_system(
         assert float(text) == pytest.approx(mean, abs=0.01)
 
 
-def test_windows(songs: Path, tiny_file: Path, tmp_path: Path) -> None:
+def test_windows(
+    songs: Path, tiny_file: Path, tmp_path: Path, synthetic_song: tuple[Audio, Audio]
+) -> None:
     out = tmp_path / "out"
     arguments = ["evaluate", str(songs), "--model", str(tiny_file), "-o", str(out)]
 
     assert main([*arguments, "--window", "0.7", "--most", "1"]) == 0
 
-    vocals, rest = (audio[RATE : 4 * RATE] for audio in demo_song())
+    vocals, rest = (audio[RATE : 4 * RATE] for audio in synthetic_song)
     whole = ratio_mask(vocals, rest)
     scores = scores_of(out)
     starts = sorted({start for _, _, start in scores})

@@ -18,7 +18,7 @@ from .av_files import FAULTS, open_container
 
 # as FFmpeg names them in all formats
 TAGS = {"album", "album_artist", "artist", "comment", "composer", "copyright", "date", "disc",
-        "genre", "performer", "publisher", "title", "track"}  # fmt: skip
+        "genre", "license", "performer", "publisher", "title", "track"}  # fmt: skip
 # what a LIST chunk holds, as libsndfile names it
 INFO = {"album": "album", "artist": "artist", "comment": "comment", "copyright": "copyright",
         "date": "date", "genre": "genre", "title": "title", "track": "tracknumber"}  # fmt: skip
@@ -90,9 +90,9 @@ def write_tags(path: Path, tags: dict[str, str], cover: Cover | None, codec: str
         if cover:
             picture = out.add_stream_from_template(cover[0])
             picture.disposition = av.stream.Disposition.attached_pic
-            packet = av.Packet(cover[1])
-            packet.stream = picture
-            out.mux(packet)
+            image = av.Packet(cover[1])
+            image.stream = picture
+            out.mux(image)
         for packet in stem.demux(stem.streams.audio[0]):
             if packet.size:
                 packet.stream = sound

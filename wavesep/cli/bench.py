@@ -14,13 +14,19 @@ from ..errors import OptionError
 from ..models.files import read_models
 from .console import add_command, hushed, standard_output
 
-BENCH = """Measure how fast wavesep is on this machine, beside the machine's own limits and beside
-other separators at their real sizes (pip install "wavesep[bench]" brings them). Sections:
+BENCH = """Measure how fast wavesep is on this machine, beside the machine's own limits
+and beside other separators at their real sizes (pip install "wavesep[bench]"
+brings them).
+
+  wavesep bench networks streaming
+  wavesep bench --json figures.json
+
+Sections:
 
 {sections}
 
-All of them take some twenty minutes. On a machine that others use too, figures of different runs
-differ: compare those of one run.
+All of them take some twenty minutes. On a machine that others use too, figures
+of different runs differ: compare those of one run.
 """
 
 

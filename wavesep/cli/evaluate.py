@@ -14,17 +14,19 @@ from ..bench.report import printable, table
 from ..errors import OptionError
 from .console import add_command, song_bar, standard_output
 
-EVALUATE = """Score a model on songs whose stems are known, beside the mixture itself, which is what
-one has without a model, and the ideal masks, which a system that weighs frequencies could reach.
+EVALUATE = """Score a model on songs whose stems are known, beside the mixture itself, which
+is what one has without a model, and the ideal masks, which a system that
+weighs frequencies could reach.
 
   wavesep evaluate MUSDB18/ --bss-eval
   wavesep evaluate MIR1K/valid --model vocals --model runs/first/best.safetensors
 
-FOLDER is MUSDB18's; or has vocals/ and accompaniment/ with files of the same names; or is a set
-prepared by data_prep/; or has a folder a song, with vocals.wav and the other stems. Scores are of
-the vocals, in dB, over what is sung: songs, or windows of them, whose vocals are less than 20 dB
-below the song's loudest window. Each song's scores are stored when it is done: the same command
-goes on where it was stopped. OUT/report.html shows them all.
+FOLDER is MUSDB18's; or has vocals/ and accompaniment/ with files of the same
+names; or is a set prepared by data_prep/; or has a folder a song, with
+vocals.wav and the other stems. Scores are of the vocals, in dB, over what is
+sung: songs, or windows of them, whose vocals are less than 20 dB below the
+song's loudest window. Each song's scores are stored when it is done: the same
+command goes on where it was stopped. OUT/report.html shows them all.
 """
 
 

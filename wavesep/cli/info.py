@@ -14,7 +14,9 @@ from ..models.files import SPEEDS, model_names, read_models, ready_models
 from ..models.registry import list_models
 from .console import add_command, plain_console, standard_output
 
-INFO = """Say what a model is: its sources, sample rate, context, size, licence and data card."""
+INFO = """Say what a model is: its sources, sample rate, context, size, licence and
+data card.
+"""
 
 
 def add_info(commands: Any) -> None:

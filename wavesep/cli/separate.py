@@ -31,23 +31,27 @@ from .songs import STDIN, Facts, Song, distinct, find_songs, without_stems
 
 log = logging.getLogger("wavesep")
 
-DEMO = "ten seconds of «Lithium» by Software-Entwicklungskit, CC0"
-SEPARATE = """Write the vocals and the accompaniment of songs: files of the same rate and length,
-whose sum is the song. Reads WAV, FLAC, OGG, MP3 and whatever FFmpeg reads, video too.
+DEMO = 'ten seconds of "Lithium" by Software-Entwicklungskit, CC0'
+SEPARATE = """Write the vocals and the accompaniment of songs: files of the same rate and
+length, whose sum is the song. Reads WAV, FLAC, OGG, MP3 and whatever FFmpeg
+reads, video too.
 
-  wavesep separate song.mp3                      writes separated/song/vocals.wav, accompaniment.wav
-  wavesep separate music/ -o stems --flac        a folder and its folders
+  wavesep separate song.mp3
+  wavesep separate music/ -o stems --flac
   wavesep separate "music/*.mp3" --skip-existing
   wavesep separate film.mp4 --track 2 --start 1:30 --duration 20
-  curl URL | wavesep separate - --json           writes separated/stdin/, tells it to scripts
+  curl URL | wavesep separate - --json
 
-SONG is a file, a folder, a pattern in quotes, or "-" for standard input. Of a folder in a folder,
-the stems go to a folder of the same name in DIR. Stems have the tags of their song and, as flac or
-mp3, its cover.
+The stems of song.mp3 are separated/song/vocals.wav and
+separated/song/accompaniment.wav. SONG is a file, a folder, a pattern in
+quotes, or "-" for standard input. A folder is searched with all folders in it,
+and DIR gets the same folders. The stems have the tags of their song and, as
+flac or mp3, its cover.
 
-While a song runs, its stems grow as DIR/.wavesep-unfinished-XXXXXXXX/STEM.wav, which can be played;
--v tells where. They get their names when all are whole. The exit code is 0 if all songs are done, 1
-if one is not; the others are done all the same.
+While a song runs, its stems grow as DIR/.wavesep-unfinished-XXXXXXXX/STEM.wav,
+which can be played; -v tells where. They get their names when all are whole.
+The exit code is 0 if all songs are done, 1 if one is not; the others are done
+all the same.
 """
 
 

@@ -87,7 +87,8 @@ def songs_of(word: str, out: Path, place: Path) -> list[Song]:
         if songs := [path for path in found if is_audio(path) and path.is_file()]:
             return [Song(path, out, str(path)) for path in songs]
         raise AudioError(f"no audio file matches {word}")
-    return [Song(existing(word), out, word)]
+    path = existing(word)
+    return [Song(path, out, str(path))]
 
 
 def songs_in(folder: Path, out: Path) -> list[Song]:
