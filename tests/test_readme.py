@@ -51,7 +51,7 @@ def test_the_python_snippets_run(tmp_path: Path) -> None:
 
 
 def test_every_flag_and_file_that_is_named_exists() -> None:
-    usage = README[README.index("wavesep separate SONG...") : README.index("The depth of the")]
+    usage = README[README.index("wavesep separate SONG|FOLDER") : README.index("The depth of the")]
     lines = dict(re.findall(r"wavesep (\w+) (.*?)(?=\n    wavesep|\Z)", usage, flags=re.DOTALL))
 
     assert list(lines) == ["separate", "evaluate", "info", "bench"]
@@ -61,7 +61,7 @@ def test_every_flag_and_file_that_is_named_exists() -> None:
             capture_output=True, text=True, check=True,
         )  # fmt: skip
         flags = re.findall(r"--[a-z0-9-]+", line)
-        assert len(flags) == {"separate": 14, "evaluate": 5, "info": 1, "bench": 3}[command]
+        assert len(flags) == {"separate": 19, "evaluate": 6, "info": 1, "bench": 3}[command]
         assert all(flag in answer.stdout for flag in flags)
     for file in re.findall(r"(?:examples|data_prep|wavesep)/[a-z_0-9]+\.(?:py|json)", README):
         assert (ROOT / file).is_file(), file
