@@ -141,7 +141,7 @@ def test_the_command_line_runs_in_a_thread(
 
 @pytest.mark.parametrize("debug", [False, True])
 def test_an_error_that_nobody_foresaw_is_one_line(
-    debug: bool, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    debug: bool, song: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("by \x1b[31m zero\nand more")
@@ -150,7 +150,7 @@ def test_an_error_that_nobody_foresaw_is_one_line(
     if debug:
         monkeypatch.setenv("WAVESEP_DEBUG", "1")
 
-    assert main(["separate", "song.wav"]) == 1
+    assert main(["separate", str(song), "-o", str(song.parent)]) == 1
 
     err = capfd.readouterr().err
     assert "\x1b" not in err

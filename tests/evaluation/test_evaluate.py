@@ -23,6 +23,7 @@ import soundfile
 
 from wavesep.audio import Audio
 from wavesep import Separator
+from wavesep.audio import Audio
 from wavesep.cli import main
 from wavesep.evaluation import binary_mask, ratio_mask, sdr, si_sdr, summarise
 from wavesep.evaluation.run import TrackScores
@@ -203,6 +204,36 @@ def test_the_page_shows_every_song(songs: Path, tiny_file: Path, tmp_path: Path)
     for image in page.images:
         assert (out / unquote(image)).read_bytes().startswith(b"\x89PNG")
     assert "два & <2>?" in page.text
+
+
+def test_a_name_that_is_not_utf_8_gets_into_the_report(tmp_path: Path, noise: Audio) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    for stem in ("vocals", "accompaniment"):
+        (tmp_path / "set" / stem).mkdir(parents=True)
+        soundfile.write(tmp_path / "song.wav", noise, 44_100)
+        try:
+            (tmp_path / "song.wav").rename(tmp_path / "set" / stem / f"{name}.wav")
+        except OSError:
+            pytest.skip("the file system takes names of UTF-8 alone")
+
+    assert main(["evaluate", str(tmp_path / "set"), "--model", "centre", "-o", str(tmp_path)]) == 0
+
+    page = Links()
+    page.feed((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert r"caf\udce9" in page.text
+    for image in page.images:
+        assert (tmp_path / unquote(image, errors="surrogateescape")).is_file()
+
+
+def test_an_output_that_is_no_folder_is_told(
+    songs: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("mine")
+
+    assert main(["evaluate", str(songs), "--model", "centre", "-o", str(tmp_path / "file")]) == 1
+
+    err = capfd.readouterr().err
+    assert re.fullmatch(r"\s*wavesep: .*file/scores cannot be written: Not a directory\n", err)
 
 
 def test_silent_and_perfect_estimates() -> None:
