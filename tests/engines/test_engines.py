@@ -160,7 +160,7 @@ def test_separating_loads_no_keras_and_speaks_to_nobody(tmp_path: Path) -> None:
         ({"device": "gpu:7"}, "has no device 'gpu:7' here"),
     ],
 )
-def test_what_cannot_be_chosen_is_refused(options: dict[str, str], message: str) -> None:
+def test_what_cannot_be_chosen_is_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(OptionError, match=message):
         open_engine(random_model(SMALL), **options)
 

@@ -320,11 +320,12 @@ def test_after_ctrl_c_it_goes_on(songs: Path, tiny_file: Path, tmp_path: Path) -
 
 
 def test_what_has_no_score_is_left_out_and_counted(
-    songs: Path, tiny_file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+    songs: Path, tiny_file: Path, synthetic_song: tuple[Audio, Audio], tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
     folder, out = tmp_path / "songs", tmp_path / "out"
     shutil.copytree(songs, folder)
-    voice, rest = (audio[RATE : 2 * RATE] for audio in demo_song())
+    voice, rest = (audio[RATE : 2 * RATE] for audio in synthetic_song)
     for name, stems in (
         ("alone", (voice, 0 * voice)),
         ("sample", (voice[:1, :1] + 0.5, rest[:1, :1] + 0.1)),

@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-from wavesep.training import meter
 from wavesep.training.meter import Meter, span
 
 
@@ -15,7 +14,7 @@ from wavesep.training.meter import Meter, span
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """A clock that stands still until it is set."""
     now = [100.0]
-    monkeypatch.setattr(meter.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("wavesep.training.meter.time.monotonic", lambda: now[0])
     return now
 
 

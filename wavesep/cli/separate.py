@@ -24,9 +24,10 @@ from ..audio.names import check_template
 from ..audio.read import audio_info
 from ..bench.report import printable
 from ..engines import ENGINES, PRECISIONS
-from ..errors import OptionError, WavesepError
+from ..errors import OptionError
 from ..separator import Separator
 from .console import add_command, hushed, song_bar
+from .faults import reason
 from .songs import STDIN, Facts, Song, distinct, find_songs, without_stems
 
 log = logging.getLogger("wavesep")
@@ -201,8 +202,8 @@ def separate_songs(songs: list[Song], args: argparse.Namespace, console: Console
         try:
             for job in as_completed(jobs):
                 error = job.exception()
-                if isinstance(error, WavesepError):
-                    told.append(tell(jobs[job].failed(error), args))
+                if isinstance(error, Exception):  # the other songs are done all the same
+                    told.append(tell(jobs[job].failed(reason(error)), args))
                 elif error is not None:
                     raise error
                 else:
