@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -12,19 +11,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .audio import Audio
-from .audio.base import BLOCK, AudioReader
+from .audio.base import BLOCK
 from .audio.checks import MOST_SECONDS, check_array, check_channels, check_rate, to_number
-from .audio.names import place_of, stem_paths
-from .audio.read import open_audio
+from .audio.names import check_kept, stem_paths
+from .audio.read import good_blocks, open_audio
 from .audio.write import StemFormat, open_stems
 from .dsp.chunks import ChunkRunner
 from .dsp.steps import StepRunner
 from .engines.system import System, open_system
-from .errors import EmptyAudioError, OptionError, TruncatedAudioError
+from .errors import EmptyAudioError, OptionError
 from .models.files import ModelFile, read_models
 from .stream import Form, Mean, Pipeline, Stems, Stream, stream_latency
-
-log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 
@@ -364,20 +361,6 @@ def all_stems(pipeline: Pipeline | Mean, blocks: Iterable[Audio]) -> Iterator[St
     if not pipeline.samples:
         raise EmptyAudioError("the audio has no samples")
     yield from pipeline.drain()
-
-
-def good_blocks(reader: AudioReader) -> Iterator[Audio]:
-    """Yield the blocks of a file as far as they are good, and warn if that is not to its end."""
-    try:
-        yield from reader.blocks()
-    except TruncatedAudioError as error:
-        log.warning("%s: the rest is left out", error)
-
-
-def check_kept(song: Path, paths: dict[str, Path]) -> None:
-    """Raise OptionError if a stem would replace its song."""
-    if kept := [path for path in paths.values() if place_of(path) == place_of(song)]:
-        raise OptionError(f"{kept[0]} is the song itself: give another folder")
 
 
 def part_of_song(sample_rate: int, start: float, duration: float | None) -> tuple[int, int | None]:

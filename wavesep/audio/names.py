@@ -97,3 +97,9 @@ def ignores_case(folder: Path) -> bool:
     """Tell if names that differ in case alone are those of one file."""
     other = folder.with_name(folder.name.swapcase())
     return other != folder and other.exists() and other.samefile(folder)
+
+
+def check_kept(song: Path, paths: dict[str, Path]) -> None:
+    """Raise OptionError if a stem would replace its song."""
+    if kept := [path for path in paths.values() if place_of(path) == place_of(song)]:
+        raise OptionError(f"{kept[0]} is the song itself: give another folder")

@@ -7,6 +7,7 @@ of some MP3 files, reads one link of a chained Ogg file and misses places in Opu
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -22,6 +23,8 @@ from .base import BLOCK as BLOCK
 from .base import AudioInfo as AudioInfo
 from .base import AudioReader
 from .soundfiles import open_soundfile
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -133,6 +136,14 @@ def read_part(path: str | os.PathLike[str], start: int, samples: int) -> Audio:
     if can_seek and len(part) < samples:
         raise TruncatedAudioError(f"{path} ends after {start + len(part)} samples")
     return np.pad(part, ((0, samples - len(part)), (0, 0)))
+
+
+def good_blocks(reader: AudioReader) -> Iterator[Audio]:
+    """Yield the blocks of a file as far as they are good, and warn if that is not to its end."""
+    try:
+        yield from reader.blocks()
+    except TruncatedAudioError as error:
+        log.warning("%s: the rest is left out", error)
 
 
 def part_of(blocks: Iterable[Audio], start: int, samples: int) -> Audio:
