@@ -221,7 +221,7 @@ def test_a_stream_goes_on_without_a_block_that_is_refused(separator: Separator) 
         np.zeros((10, 1), np.float32), np.zeros(10, np.float32), np.zeros((10, 2), np.int16), [0.0],
     ):  # fmt: skip
         with pytest.raises(OptionError, match=r"a block must be a float array \(samples, 2\)"):
-            stream.push(wrong)  # type: ignore[arg-type]
+            stream.push(wrong)
     parts += [stream.push(mixture[700:])["vocals"], stream.flush()["vocals"]]
 
     np.testing.assert_array_equal(
