@@ -147,7 +147,7 @@ def separate(args: argparse.Namespace, console: Console) -> int:
     """Separate songs, as many as can be; list those that cannot."""
     check_options(args)
     if args.verbose:
-        log.setLevel(logging.INFO)
+        log.setLevel(min(log.getEffectiveLevel(), logging.INFO))
     keeps_stdin = STDIN in args.songs
     with TemporaryDirectory(prefix="wavesep-") if keeps_stdin else nullcontext("") as place:
         untold: list[Facts] = []
