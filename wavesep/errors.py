@@ -16,7 +16,12 @@
         └── DiskFullError              no room is left for it
 """
 
-from pathlib import Path
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class WavesepError(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Any
@@ -196,7 +197,12 @@ def test_what_the_network_raises_reaches_the_caller() -> None:
 
 def test_the_rest_comes_in_parts_as_they_are_estimated() -> None:
     plan = ChunkPlan(chunk=100, left_context=20, right_context=20, frame_size=1, out_channels=1)
-    runner = ChunkRunner(lambda mixtures: mixtures[:, 20:-20], plan)
+
+    def slow(mixtures: Audio) -> Audio:
+        time.sleep(0.05)
+        return mixtures[:, 20:-20]
+
+    runner = ChunkRunner(slow, plan)
     sound = np.random.default_rng(0).normal(size=(1, 330, 1)).astype(np.float32)
 
     first = runner.push(sound)

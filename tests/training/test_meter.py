@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 
 import pytest
 
-from wavesep.training import meter
 from wavesep.training.meter import Meter, span
 
 
@@ -15,7 +15,7 @@ from wavesep.training.meter import Meter, span
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """A clock that stands still until it is set."""
     now = [100.0]
-    monkeypatch.setattr(meter.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     return now
 
 
