@@ -65,7 +65,7 @@ def song_bar(console: Console, quiet: bool = False) -> Progress:
     return Progress(
         TextColumn("{task.description}", markup=False), BarColumn(),
         TextColumn("{task.percentage:3.0f} %"), TimeRemainingColumn(),
-        console=console, transient=True, disable=quiet,
+        console=console, transient=True, disable=quiet or not console.is_terminal,
     )  # fmt: skip
 
 
