@@ -69,11 +69,6 @@ def song_bar(console: Console, quiet: bool = False) -> Progress:
     )  # fmt: skip
 
 
-def numbered(song: str, number: int, songs: int) -> str:
-    """Return what a bar says of a song: its name, and which of several it is, from 1 on."""
-    return f"{number} of {songs}: {song}" if songs > 1 else song
-
-
 @contextmanager
 def hushed() -> Iterator[None]:
     """Hold back what TensorFlow, should it load, writes from C++: no setting of its own does.

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from ..atomic import write_whole
 from ..errors import ModelFileError
+from .backend import load_backend
 from .kinds import KINDS, Kind
 from .rules import RULE_RATES, RULES
 from .schema import SUM, check_about, check_arrays, check_size, parse
@@ -156,6 +157,7 @@ def network_class(kind: str) -> type[keras.Model]:
     """Return the Keras model of a kind, or raise ModelFileError where a rule has none."""
     if kind in RULES:
         raise ModelFileError(f"{kind} is a rule, not a network: there is nothing to load")
+    load_backend()
     from .frame_cnn import FrameCnn
     from .unet import UNet
     from .wavenet import WaveNet
