@@ -10,7 +10,6 @@ kind, ``(examples, 1, 1)`` unless said otherwise. Nothing is random here: see `p
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from array_api_compat import array_namespace, device
@@ -310,8 +309,10 @@ def ramp(like: Any, axis: int = -1) -> Any:
 
 def with_power_of(changed: Sound, before: Sound) -> Sound:
     """Give every example the power that it had before."""
-    xp = array_namespace(changed)
-    powers: Sequence[Any] = [
-        xp.sum(sound * sound, axis=(1, 2), keepdims=True) for sound in (before, changed)
-    ]
-    return changed * (powers[0] / (powers[1] + 1e-12)) ** 0.5
+    return changed * (power_of(before) / (power_of(changed) + 1e-12)) ** 0.5
+
+
+def power_of(sound: Sound) -> Setting:
+    """Return the sum of squares of every example."""
+    xp = array_namespace(sound)
+    return xp.sum(sound * sound, axis=(1, 2), keepdims=True)
