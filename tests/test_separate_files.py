@@ -156,8 +156,9 @@ def test_of_a_cut_song_what_is_good_can_be_had(
 
 
 def test_a_track_of_a_film_is_separated(separator: Separator, song: Path, tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="no audio track 2: it has 1"):
-        separator.separate_to_file(song, tmp_path, track=2)
+    for track in (2, 0, "first"):
+        with pytest.raises(OptionError, match=f"no audio track {track}: it has 1"):
+            separator.separate_to_file(song, tmp_path, track=track)  # type: ignore[arg-type]
     assert separator.separate_to_file(song, tmp_path, track=1)
 
 

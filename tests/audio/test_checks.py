@@ -72,7 +72,7 @@ class OnGpu:
     [
         ([0, 1, -1], OptionError, "divide 16-bit integers by 32768"),
         ([[0.0], [1.0, 2.0]], OptionError, "cannot be made an array"),
-        ("song.wav", OptionError, "audio must be an array of floats"),
+        ("song.wav", OptionError, r"audio must be an array of floats in \[-1, 1\], not <U8$"),
         (None, OptionError, "not object"),
         (np.ones((9, 2), complex), OptionError, "not complex128"),
         (np.float32(1), OptionError, r"not \(\)"),

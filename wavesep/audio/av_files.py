@@ -75,9 +75,9 @@ def audio_stream(
     if not streams:
         raise AudioError(f"{path} has no audio track")
     if track is not None:
-        if not 1 <= track <= len(streams):
+        if track not in range(1, len(streams) + 1):
             raise OptionError(f"{path} has no audio track {track}: it has {len(streams)}")
-        return streams[track - 1]
+        return streams[int(track) - 1]
     flagged = [s for s in streams if s.disposition & av.stream.Disposition.default]
     return (flagged or streams)[0]
 

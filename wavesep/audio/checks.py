@@ -44,10 +44,8 @@ def check_array(audio: Any) -> Audio:
     if array.size == 0:
         raise EmptyAudioError("the audio has no samples")
     if not is_float(array):
-        raise OptionError(
-            f"audio must be an array of floats in [-1, 1], not {array.dtype}: "
-            "divide 16-bit integers by 32768"
-        )
+        hint = ": divide 16-bit integers by 32768" if np.issubdtype(array.dtype, np.integer) else ""
+        raise OptionError(f"audio must be an array of floats in [-1, 1], not {array.dtype}{hint}")
     if array.ndim not in (1, 2):
         raise OptionError(f"audio must be (samples, channels) or (samples,), not {array.shape}")
     if array.ndim == 2 and array.shape[1] > MOST_CHANNELS:
