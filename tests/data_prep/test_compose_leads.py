@@ -51,6 +51,7 @@ def test_it_is_wide_and_sounds_throughout(composed: Path) -> None:
         assert (np.std(audio.reshape(-1, 10 * RATE, 2), axis=1) > 1e-3).all()
 
 
+@pytest.mark.slow
 def test_the_seed_decides_the_music(composed: Path, tmp_path: Path) -> None:
     run("compose_leads.py", tmp_path / "same", "--pieces", 1, "-j", 1)
     run("compose_leads.py", tmp_path / "other", "--pieces", 1, "-j", 1, "--seed", 1)

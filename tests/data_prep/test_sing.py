@@ -135,6 +135,7 @@ def test_borders_of_notes_do_not_click(sung: Path) -> None:
         assert np.abs(signal.sosfilt(above, song)).max() < 0.05 * np.abs(song).max()
 
 
+@pytest.mark.slow
 def test_the_seed_decides_the_songs(voices: Path, tmp_path: Path) -> None:
     only = tmp_path / "voices"
     only.mkdir()
