@@ -186,14 +186,9 @@ def refuse(reason: str) -> Stems:
     raise AudioError(reason)
 
 
-def stems_of(folder: Path) -> dict[str, Path]:
-    """Return the audio files of a folder by their names without suffix."""
-    return {path.stem: path for path in sorted(folder.iterdir()) if is_audio(path)}
-
-
 def named_stems(folder: Path) -> dict[str, Path]:
     """Return the stems of a song by their names in small letters; its mixture is not one."""
-    stems = {name.lower(): path for name, path in stems_of(folder).items() if not is_litter(name)}
+    stems = {path.stem.lower(): path for path in sorted(folder.iterdir()) if is_audio(path)}
     return {name: path for name, path in stems.items() if name not in MIXTURES}
 
 
