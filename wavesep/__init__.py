@@ -11,27 +11,29 @@ if TYPE_CHECKING:  # what mypy and editors see
     from .activity import vocal_activity as vocal_activity
     from .errors import WavesepError as WavesepError
     from .models.files import load_model as load_model
-    from .models.frame_cnn import FrameCnn as FrameCnn
+    from .models.frame_cnn.network import ActivityCnn as ActivityCnn
+    from .models.frame_cnn.network import FrameCnn as FrameCnn
     from .models.presets import PRESETS as PRESETS
     from .models.registry import list_models as list_models
-    from .models.unet import UNet as UNet
-    from .models.wavenet import WaveNet as WaveNet
+    from .models.unet.network import UNet as UNet
+    from .models.wavenet.network import WaveNet as WaveNet
     from .separator import Separator as Separator
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "FrameCnn": ".models.frame_cnn",
+    "ActivityCnn": ".models.frame_cnn.network",
+    "FrameCnn": ".models.frame_cnn.network",
     "PRESETS": ".models.presets",
     "Separator": ".separator",
-    "UNet": ".models.unet",
-    "WaveNet": ".models.wavenet",
+    "UNet": ".models.unet.network",
+    "WaveNet": ".models.wavenet.network",
     "WavesepError": ".errors",
     "list_models": ".models.registry",
     "load_model": ".models.files",
     "vocal_activity": ".activity",
 }
-_KERAS = {"FrameCnn", "UNet", "WaveNet"}  # are Keras's own models
+_KERAS = {"ActivityCnn", "FrameCnn", "UNet", "WaveNet"}  # are Keras's own models
 __all__ = sorted(_HOME)
 
 

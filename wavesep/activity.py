@@ -14,10 +14,9 @@ from .audio.checks import check_array, check_estimate, check_rate, check_sound, 
 from .dsp.channels import to_channels
 from .dsp.stft import frame_windows
 from .engines import open_network
-from .engines.mask_engine import slide
 from .errors import OptionError
 from .models.files import ModelFile, read_model_file
-from .models.spectrogram import stft_of
+from .models.frame_cnn.architecture import ActivityArchitecture, slide
 
 FRAMES = 4096  # analysed at a time
 MIN_LENGTH = 0.1  # seconds: less than a sixteenth note at 120 beats a minute
@@ -61,7 +60,7 @@ def vocal_activity(
     sample_rate : int, from 1,000 to 768,000
         In Hz.
     model : str or path
-        "vocal_activity", or the file of another `FrameCnn` that answers with the activity.
+        "vocal_activity", or the file of another `ActivityCnn`.
     threshold : float, in (0, 1)
         The probability from which on a frame is sung.
     min_length : float, >= 0
@@ -92,36 +91,37 @@ def vocal_activity(
     if not 0 <= to_number(min_length) < np.inf:
         raise OptionError(f"min_length must be 0 s or more, not {min_length!r}")
     file = read_model_file(model)
-    if file.architecture.get("answer") != "activity":
+    architecture = file.architecture
+    if not isinstance(architecture, ActivityArchitecture):
         raise OptionError(f"{model} separates, it does not say when somebody sings")
     sound = sound.reshape(len(sound), -1)
     check_sound(sound, 0)
     mono = soxr.resample(to_channels(sound, 1)[:, 0], sample_rate, file.sample_rate)
-    frames = 1 + len(mono) // int(file.architecture["hop"])
-    probabilities = np.concatenate([*frame_probabilities(mono, frames, file)])
+    frames = 1 + len(mono) // architecture.hop
+    probabilities = np.concatenate([*frame_probabilities(mono, frames, file, architecture)])
     check_estimate(probabilities)
-    hop_seconds = file.architecture["hop"] / file.sample_rate
-    times = np.arange(frames) * hop_seconds
+    hop_seconds = architecture.hop / file.sample_rate
+    times = np.arange(frames, dtype=np.float64) * hop_seconds
     end = len(sound) / sample_rate
     segments = sung_segments(probabilities >= threshold, hop_seconds, end)
     return VocalActivity(probabilities, times, long_segments(segments, min_length))
 
 
 def frame_probabilities(
-    mono: NDArray[np.float32], frames: int, file: ModelFile
+    mono: NDArray[np.float32], frames: int, file: ModelFile, architecture: ActivityArchitecture
 ) -> Iterator[NDArray[np.float32]]:
     """Yield the probabilities of some thousand frames at a time; frame k is around ``k * hop``."""
     network = open_network(file)
-    stft, around = stft_of(file.architecture), file.architecture["frames"] // 2
+    stft, around = architecture.stft, architecture.frames // 2
     before = around * stft.hop + stft.window // 2
     padded = np.pad(mono, (before, before + stft.hop))
     for first in range(0, frames, FRAMES):
         count = min(FRAMES, frames - first)
         end = (first + count + 2 * around - 1) * stft.hop + stft.window
         magnitudes = np.abs(stft.analyse(padded[np.newaxis, first * stft.hop : end]))
-        answers = slide(network, magnitudes, file.architecture["frames"])[0, :, 0]
+        answers = slide(network, magnitudes, architecture.frames)[0, :, 0]
         sounding = np.asarray(magnitudes.any(axis=1, keepdims=True), np.float32)
-        heard = frame_windows(sounding, file.architecture["frames"])[0].any(axis=(1, 2))
+        heard = frame_windows(sounding, architecture.frames)[0].any(axis=(1, 2))
         yield np.where(heard, answers, np.float32(0))
 
 

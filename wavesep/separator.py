@@ -18,10 +18,12 @@ from .audio.read import good_blocks, open_audio
 from .audio.write import StemFormat, open_stems
 from .dsp.chunks import ChunkRunner
 from .dsp.steps import StepRunner
-from .engines.system import System, open_system
+from .engines import Options
 from .errors import EmptyAudioError, OptionError
-from .models.files import ModelFile, read_models
-from .stream import Form, Mean, Pipeline, Stems, Stream, stream_latency
+from .stream import Stream, stream_latency
+from .systems.opening import ReadySystem, open_systems
+from .systems.pipeline import AnyPipeline, MeanPipeline, Pipeline, Signal, Stems
+from .systems.tree import Mean, Tree, leaves, mapped, read_systems
 
 Progress = Callable[[int, int], None]
 
@@ -39,10 +41,10 @@ class Separator:
     Parameters
     ----------
     model : str or path
-        A name out of `wavesep.list_models`, or a model file. With ":wiener" behind it, the
-        mixture's spectrum is weighed by the power of the estimates; with ":speeds", it hears the
-        song as it is, and 0.89 and 1.12 times as fast and as high, and the stems are the means of
-        the three; with "+" between several, of theirs: "vocals+unet".
+        A name out of `wavesep.list_models`, or a model file. "NAME:wiener" filters the mixture by
+        the power of the model's estimates. "NAME:speeds" runs the model at speeds 1, 0.89 and 1.12
+        and averages the stems. "NAME+NAME" averages the stems of several models. A suffix belongs
+        to the name before it: "vocals:speeds+unet" gives both halves the same weight.
     engine : {"auto", "openvino", "keras"}
         What runs the network. "openvino" is the CPU's, "keras" is the GPU's and runs on the backend
         that Keras has. "auto" takes Keras for a GPU that ``device`` asks for, and else OpenVINO.
@@ -79,23 +81,23 @@ class Separator:
     def __init__(
         self,
         model: str | os.PathLike[str] = "vocals",
+        *,
         engine: str = "auto",
         precision: str = "auto",
         chunk_seconds: float | None = None,
         device: str | None = None,
         threads: int | None = None,
     ) -> None:
-        files = read_models(model)
-        check_models(files)
-        self.sample_rate = max(file.sample_rate for file in files)
-        self.sources = files[0].sources
+        options = Options(engine=engine, precision=precision, device=device, threads=threads)
+        tree = read_systems(model)
+        systems = leaves(tree)
+        self._systems = open_systems(tree, options, chunk_seconds)
+        self.sample_rate = max(system.file.sample_rate for system in systems)
+        self.sources = systems[0].file.sources
         self.left_context, self.right_context = (
-            max(-(-file.context[side] * self.sample_rate // file.sample_rate) for file in files)
+            max(-(-system.context[side] * self.sample_rate // system.rate) for system in systems)
             for side in (0, 1)
         )
-        self._systems = [
-            open_system(file, engine, precision, chunk_seconds, device, threads) for file in files
-        ]
 
     def separate(
         self, audio: ArrayLike, sample_rate: int, progress: Progress | None = None
@@ -276,16 +278,19 @@ class Separator:
             If the rate or the number of channels is not one of the above.
         """
         sample_rate, channels = check_rate(sample_rate), check_channels(channels)
-        pipelines, latencies = [], []
-        for system in self._systems:
-            form = form_of(system, sample_rate, channels)
-            groups = -(-channels // form.model_channels)
-            stepper = system.engine.stepper(groups)
-            plan = replace(system.plan, chunk=stepper.samples)
-            runner = StepRunner(stepper, plan, groups, form.model_channels, primed=stepper.primed)
-            pipelines.append(Pipeline(runner, form))
-            latencies.append(stream_latency(runner, form))
-        return Stream(self._joined(pipelines, channels), form, max(latencies))
+        latencies = []
+
+        def pipeline_of(ready: ReadySystem) -> Pipeline:
+            signal = signal_of(ready, sample_rate, channels)
+            groups = -(-channels // signal.model_channels)
+            stepper = ready.engine.stepper(groups)
+            plan = replace(ready.plan, chunk=stepper.samples)
+            runner = StepRunner(stepper, plan, groups, signal.model_channels, primed=stepper.primed)
+            latencies.append(stream_latency(runner, signal))
+            return Pipeline(runner, signal)
+
+        pipeline = self._joined(mapped(self._systems, pipeline_of), channels)
+        return Stream(pipeline, self.sources, sample_rate, channels, max(latencies))
 
     def _run(
         self,
@@ -295,21 +300,20 @@ class Separator:
         part: tuple[int, int | None] = (0, None),
     ) -> Iterator[Stems]:
         """Yield the stems of a part of a mixture, in its own rate and channels."""
-        pipelines = [
-            Pipeline(
-                ChunkRunner(
-                    system.engine,
-                    system.plan,
-                    batch_size=system.engine.batch_size,
-                    wanted=at_model_rate(part, sample_rate, system.file.sample_rate),
-                ),
-                form_of(system, sample_rate, channels),
+
+        def pipeline_of(ready: ReadySystem) -> Pipeline:
+            runner = ChunkRunner(
+                ready.engine,
+                ready.plan,
+                batch_size=ready.engine.batch_size,
+                wanted=at_model_rate(part, sample_rate, ready.system.rate),
             )
-            for system in self._systems
-        ]
+            return Pipeline(runner, signal_of(ready, sample_rate, channels))
+
+        pipeline = self._joined(mapped(self._systems, pipeline_of), channels)
         first, end = part
         at = 0
-        for stems in all_stems(self._joined(pipelines, channels), blocks):
+        for stems in all_stems(pipeline, blocks):
             count = len(stems[self.sources[0]])
             lo, hi = max(first - at, 0), count if end is None else min(end - at, count)
             at += count
@@ -318,8 +322,12 @@ class Separator:
             if end is not None and at >= end:
                 return
 
-    def _joined(self, pipelines: list[Pipeline], channels: int) -> Pipeline | Mean:
-        return pipelines[0] if len(pipelines) == 1 else Mean(pipelines, self.sources, channels)
+    def _joined(self, tree: Tree[Pipeline], channels: int) -> AnyPipeline:
+        """Return one pipeline: where parts are to be averaged, the mean of theirs."""
+        if not isinstance(tree, Mean):
+            return tree
+        parts = [self._joined(part, channels) for part in tree.parts]
+        return MeanPipeline(parts, self.sources, channels)
 
     def _stem_names(self, two_stems: str | None) -> tuple[str, ...]:
         if two_stems is None:
@@ -332,29 +340,14 @@ class Separator:
         return two_stems, others[0] if len(others) == 1 else f"no_{two_stems}"
 
 
-def form_of(system: System, sample_rate: int, channels: int) -> Form:
+def signal_of(ready: ReadySystem, sample_rate: int, channels: int) -> Signal:
     """Return what a system takes and gives for a mixture."""
-    file = system.file
-    model_channels: int = file.architecture["channels"]
-    return Form(file.sources, file.sample_rate, model_channels, sample_rate, channels)
+    file = ready.system.file
+    model_channels = file.architecture.channels
+    return Signal(file.sources, ready.system.rate, model_channels, sample_rate, channels)
 
 
-def check_models(files: list[ModelFile]) -> None:
-    """Raise OptionError unless models can separate, together."""
-    for file in files:
-        if file.architecture.get("answer") == "activity":
-            raise OptionError(
-                "this model says when somebody sings, it does not separate: "
-                "use wavesep.vocal_activity"
-            )
-        if file.sources != files[0].sources:
-            raise OptionError(
-                f"models of different sources have no mean: {', '.join(files[0].sources)} "
-                f"and {', '.join(file.sources)}"
-            )
-
-
-def all_stems(pipeline: Pipeline | Mean, blocks: Iterable[Audio]) -> Iterator[Stems]:
+def all_stems(pipeline: AnyPipeline, blocks: Iterable[Audio]) -> Iterator[Stems]:
     """Push blocks through to the end, or raise EmptyAudioError if they hold nothing."""
     for block in blocks:
         yield pipeline.push(block)

@@ -47,7 +47,7 @@ def machine() -> dict[str, Any]:
 
 def processor() -> str:
     """Return the processor's name."""
-    from ..engines.openvino_engine import openvino
+    from ..engines.openvino.runtime import openvino
 
     name: str = openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")
     return name.strip()

@@ -59,7 +59,7 @@ def matrix_products(device: str) -> dict[str, Callable[[], object]]:
     """
     if device != "cpu":
         return {p: keras_product(p, device) for p in ("float32", "bfloat16")}
-    from ..engines.openvino_engine import has_bfloat16, openvino
+    from ..engines.openvino.runtime import has_bfloat16, openvino
 
     core = openvino.Core()
     precisions = ("float32", "bfloat16") if has_bfloat16(core) else ("float32",)
@@ -73,7 +73,7 @@ def operations(device: str) -> int:
 
 def openvino_product(core: object, precision: str) -> Callable[[], object]:
     """Return a function that multiplies matrices by a constant one."""
-    from ..engines.openvino_engine import compile_graph, infer, openvino
+    from ..engines.openvino.runtime import compile_graph, infer, openvino
 
     opset13 = openvino.opset13
     matrix = random_matrix(SIDES["cpu"])
@@ -87,7 +87,7 @@ def keras_product(precision: str, device: str) -> Callable[[], object]:
     """Return a function that multiplies a matrix by another, again and again."""
     from keras import ops
 
-    from ..engines.keras_engine import on
+    from ..engines.devices import on
 
     with on(device):
         matrix = ops.cast(random_matrix(SIDES[device[:3]]), precision)

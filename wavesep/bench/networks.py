@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ..audio import Audio
+from ..audio import TWO_STEMS, Audio
 from ..errors import OptionError
-from ..models.architecture import array_shapes, network_context, operations
 from ..models.files import ModelFile
-from ..models.presets import FOLDED, PRESETS
+from ..models.presets import FILTERBANK, FOLDED, FOLDED_SMALL, POST
+from ..models.wavenet.architecture import WaveNetArchitecture
 from ..separator import Separator
 from . import limits
 from .timing import RATE, Row, alternate, median, noise, ratio
@@ -24,18 +24,19 @@ SAMPLES = 2**22  # … but no longer than this
 ENGINES = [(e, p) for e in ("openvino", "keras") for p in ("float32", "bfloat16")]
 
 
-def folded(filters: int, frame_size: int, layers_per_stack: int) -> dict[str, Any]:
+def folded(filters: int, frame_size: int, layers_per_stack: int) -> WaveNetArchitecture:
     """Return an architecture like that of the preset ``folded``, of another size."""
-    return FOLDED | {
-        "filters": filters,
-        "skip_filters": filters,
-        "head": (filters,),
-        "frame_size": frame_size,
-        "layers_per_stack": layers_per_stack,
-    }
+    return replace(
+        FOLDED, filters=filters, skip_filters=filters, head=(filters,), frame_size=frame_size,
+        layers_per_stack=layers_per_stack,
+    )  # fmt: skip
 
 
-NETWORKS: dict[str, dict[str, Any]] = PRESETS | {
+NETWORKS = {
+    "vossen2019": POST,
+    "folded": FOLDED,
+    "filterbank": FILTERBANK,
+    "folded_small": FOLDED_SMALL,
     "32 filters, frames of 1": folded(32, 1, 10),
     "64 filters, frames of 8": folded(64, 8, 10),
     "128 filters, frames of 16": folded(128, 16, 9),
@@ -43,17 +44,17 @@ NETWORKS: dict[str, dict[str, Any]] = PRESETS | {
 }
 
 
-def random_model(architecture: dict[str, Any]) -> ModelFile:
+def random_model(architecture: WaveNetArchitecture) -> ModelFile:
     """Return a model whose weights are random and keep the scale of what goes through."""
     rng = np.random.default_rng(0)
     arrays = {
         name: (rng.standard_normal(shape) / np.sqrt(np.prod(shape[:-1]))).astype(np.float32)
-        for name, shape in array_shapes(architecture).items()
+        for name, shape in architecture.shapes.items()
     }
     for name in arrays:
         if name.endswith("variance"):
             arrays[name] = np.abs(arrays[name])
-    return ModelFile(architecture, arrays, RATE, ("vocals", "accompaniment"))
+    return ModelFile(architecture, arrays, RATE, TWO_STEMS)
 
 
 def network_speed(name: str, device: str) -> list[Row]:
@@ -64,7 +65,7 @@ def network_speed(name: str, device: str) -> list[Row]:
     besides, counts against it.
     """
     architecture = NETWORKS[name]
-    mixture = noise(min(FRAMES * architecture["frame_size"], SAMPLES))
+    mixture = noise(min(FRAMES * architecture.frame_size, SAMPLES))
     products = limits.matrix_products(device)
     model = random_model(architecture)
     functions = separations(model, mixture, device) | products
@@ -73,8 +74,8 @@ def network_speed(name: str, device: str) -> list[Row]:
     times = alternate(functions, rounds=3)
 
     seconds = len(mixture) / RATE
-    work = mixture.size / architecture["channels"] * operations(architecture)
-    field = sum(network_context(architecture)) + architecture["frame_size"]
+    work = mixture.size / architecture.channels * architecture.operations
+    field = sum(architecture.context) + architecture.frame_size
     rows: list[Row] = []
     for engine, precision in ENGINES:
         if (key := f"{engine} {precision}") in times:
@@ -102,7 +103,7 @@ def separations(model: ModelFile, mixture: Audio, device: str) -> dict[str, Call
         model.save(path)
         for engine, precision in ENGINES:
             try:
-                separator = Separator(path, engine, precision, device=device)
+                separator = Separator(path, engine=engine, precision=precision, device=device)
             except OptionError:  # another device than OpenVINO's, or no bfloat16
                 continue
             functions[f"{engine} {precision}"] = partial(separator.separate, mixture, RATE)

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 import soundfile
 
-from ..models.architecture import BACKWARD, operations
+from ..audio import TWO_STEMS
+from ..models.recipe import BACKWARD
 from . import limits
 from .networks import NETWORKS
 from .timing import RATE, Row, alternate, median, noise, ratio
 
 if TYPE_CHECKING:  # Keras is for the process that measures, not for the one that starts it
     from ..data import MixGenerator
-    from ..models.wavenet import WaveNet
+    from ..models.wavenet.network import WaveNet
 
 SNIPPET = 4 * RATE  # samples
 BATCH_SIZE = 4
@@ -33,15 +34,19 @@ def training_speed(name: str, precision: str, device: str) -> list[Row]:
     """
     import keras
 
-    from ..engines.keras_engine import computing_in, find_place, jit_compile, on
-    from ..models.wavenet import WaveNet
+    from ..engines.devices import computing_in, find_place, jit_compile, on
 
     architecture = NETWORKS[name]
-    samples = SNIPPET // architecture["frame_size"] * architecture["frame_size"]
+    recipe = architecture.recipe()
+    samples = SNIPPET // architecture.frame_size * architecture.frame_size
     with tempfile.TemporaryDirectory() as folder, on(device):
         with computing_in(precision):
-            network = WaveNet(**architecture, padding="valid")
-        network.compile("adam", "mae", jit_compile=jit_compile(find_place(device)))
+            network = architecture.network()
+        network.compile(
+            recipe.optimizer(recipe.learning_rate),
+            recipe.loss,
+            jit_compile=jit_compile(find_place(device)),
+        )
         mixes = generator(Path(folder), network, samples)
         products = limits.matrix_products(device)
         functions = products | {
@@ -63,7 +68,7 @@ def training_speed(name: str, precision: str, device: str) -> list[Row]:
         "snippets made per snippet used": BATCHES * ratio(times, "step", "mixes"),
     }
     if precision in products:
-        work = BACKWARD * BATCH_SIZE * samples * operations(architecture)
+        work = BACKWARD * BATCH_SIZE * samples * architecture.operations
         row["share of limit"] = ratio(times, precision, "step") * work / limits.operations(device)
     return [row]
 
@@ -73,13 +78,13 @@ def generator(folder: Path, network: WaveNet, samples: int) -> MixGenerator:
     from ..data import Clips, MixGenerator
 
     clip = noise(CLIP_SECONDS * RATE)
-    for kind in ("vocals", "accompaniment"):
-        (folder / kind).mkdir()
+    for stem in TWO_STEMS:
+        (folder / stem).mkdir()
         for i in range(CLIPS):
-            soundfile.write(folder / kind / f"{i}.flac", clip, RATE, subtype="PCM_16")
+            soundfile.write(folder / stem / f"{i}.flac", clip, RATE, subtype="PCM_16")
     return MixGenerator(
         Clips(folder / "vocals"), Clips(folder / "accompaniment"),
-        samples=samples, channels=network.config["channels"], batch_size=BATCH_SIZE, workers=2,
+        samples=samples, channels=network.architecture.channels, batch_size=BATCH_SIZE, workers=2,
         left_context=network.left_context, right_context=network.right_context,
     )  # fmt: skip
 

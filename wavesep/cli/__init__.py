@@ -16,9 +16,8 @@ from rich.logging import RichHandler
 
 from .. import __version__
 from ..audio.suffixes import is_audio
-from ..bench.report import printable
 from .bench import add_bench
-from .console import Parser
+from .console import Parser, printable
 from .evaluate import add_evaluate
 from .faults import reason
 from .info import add_info

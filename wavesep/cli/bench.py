@@ -9,10 +9,10 @@ from typing import Any
 from rich.console import Console
 
 from ..bench import SECTIONS, machine, measure
-from ..bench.report import table, write_json
+from ..bench.report import write_json
 from ..errors import OptionError
-from ..models.files import read_models
-from .console import add_command, hushed, standard_output
+from ..systems.tree import read_models
+from .console import add_command, hushed, standard_output, table
 
 BENCH = """Measure how fast wavesep is on this machine, beside the machine's own limits
 and beside other separators at their real sizes (pip install "wavesep[bench]"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterator, Sequence
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-from ..bench.report import printable
+from rich.table import Table
 
 WIDTH = 120  # columns, of a table that goes to a file
 
@@ -87,3 +88,32 @@ def hushed() -> Iterator[None]:
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
+
+
+def printable(text: str) -> str:
+    """Return a text of a file, with its control characters escaped: they could rule a terminal."""
+    return "".join(
+        letter.encode("unicode_escape").decode()
+        if unicodedata.category(letter) in {"Cc", "Cs"}
+        else letter
+        for letter in text
+    )
+
+
+def figure(value: Any) -> str:
+    """Return a figure as text, with three digits."""
+    if not isinstance(value, float):
+        return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def table(rows: Sequence[Mapping[str, Any]], form: Callable[[Any], str] = figure) -> Table:
+    """Return rows of figures as a table, each written as ``form`` says."""
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    for column in columns:
+        numeric = all(not isinstance(row.get(column), str) for row in rows)
+        drawn.add_column(printable(column), justify="right" if numeric else "left")
+    for row in rows:
+        drawn.add_row(*(printable(form(row.get(column, ""))) for column in columns))
+    return drawn

@@ -10,9 +10,8 @@ from typing import Any
 
 from rich.console import Console
 
-from ..bench.report import printable, table
 from ..errors import OptionError
-from .console import add_command, song_bar, standard_output
+from .console import add_command, printable, song_bar, standard_output, table
 
 EVALUATE = """Score a model on songs whose stems are known, beside the mixture itself, which
 is what one has without a model, and the ideal masks, which a system that

@@ -9,10 +9,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ..bench.report import printable, table
-from ..models.files import SPEEDS, model_names, read_models, ready_models
+from ..models.files import ready_models
 from ..models.registry import list_models
-from .console import add_command, plain_console, standard_output
+from ..systems.tree import leaves, read_part, split_name
+from .console import add_command, plain_console, printable, standard_output, table
 
 INFO = """Say what a model is: its sources, sample rate, context, size, licence and
 data card.
@@ -33,16 +33,16 @@ def info(args: argparse.Namespace, console: Console) -> int:
     if args.all:
         print_models()
         return 0
-    for name in model_names(args.model):
+    for name in split_name(args.model):
         print_model(name)
     return 0
 
 
 def print_model(name: str) -> None:
     """Print what one model is."""
-    file, *others = read_models(name)
-    left, right = file.context
-    channels = str(file.architecture["channels"])
+    system, *others = leaves(read_part(name, {}))
+    file, (left, right) = system.file, system.context
+    channels = str(file.architecture.channels)
 
     def span(samples: int) -> str:
         return f"{samples:,} samples, {1000 * samples / file.sample_rate:,.1f} ms"
@@ -59,12 +59,13 @@ def print_model(name: str) -> None:
         "parameters": f"{file.parameters:,}",
         "left context": span(left),
         "right context": span(right),
-        "receptive field": span(left + file.frame_size + right),
-        "architecture": ", ".join(f"{k} {v}" for k, v in file.architecture.items()),
+        "receptive field": span(left + system.frame_size + right),
+        "architecture": ", ".join(f"{k} {v}" for k, v in file.architecture.arguments.items()),
         "licence": file.licence,
     }
     if others:
-        rows["speeds"] = ", ".join(map(str, SPEEDS)) + ": the mean of the estimates"
+        speeds = [str(each.speed) for each in (system, *others)]
+        rows["speeds"] = ", ".join(speeds) + ": the mean of the estimates"
     for row, value in (rows | file.card).items():
         drawn.add_row(printable(row), plain(value))
     plain_console().print(drawn)

@@ -22,11 +22,10 @@ from rich.progress import Progress
 from ..atomic import write_whole
 from ..audio.names import check_template
 from ..audio.read import audio_info
-from ..bench.report import printable
 from ..engines import ENGINES, PRECISIONS
 from ..errors import OptionError
 from ..separator import Separator
-from .console import add_command, hushed, song_bar
+from .console import add_command, hushed, printable, song_bar
 from .faults import reason
 from .songs import STDIN, Facts, Song, distinct, find_songs, without_stems
 

@@ -13,8 +13,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ..dsp.stft import Stft
 from ..errors import AudioError
+from ..models.frame_cnn.architecture import ActivityArchitecture
 from . import augment
 from .clips import Clips, pairs
 from .mixes import Augmentation, without_broken
@@ -73,8 +73,7 @@ class ActivityExamples(keras.utils.PyDataset):
     vocals, accompaniment : Clips
     labels : dict of str to bool array
         By clip; vocals without labels are not taken.
-    architecture : dict
-        Of a `FrameCnn` that answers with the activity.
+    architecture : ActivityArchitecture
     sample_rate : int
         In Hz, of the network.
     batch_size : int
@@ -103,7 +102,7 @@ class ActivityExamples(keras.utils.PyDataset):
         accompaniment: Clips,
         *,
         labels: Labels,
-        architecture: dict[str, Any],
+        architecture: ActivityArchitecture,
         sample_rate: int = 22_050,
         batch_size: int = 64,
         batches: int = 100,
@@ -119,8 +118,8 @@ class ActivityExamples(keras.utils.PyDataset):
         ]
         if not self.pairs:
             raise AudioError("no clip with labels has both stems: two files of the same name")
-        self.stft = Stft(architecture["window"], architecture["hop"])
-        self.samples = (architecture["frames"] - 1) * self.stft.hop + self.stft.window
+        self.stft = architecture.stft
+        self.samples = architecture.samples_of(architecture.frames)
         self.sample_rate = sample_rate
         self.batch_size = batch_size
         self.batches = batches

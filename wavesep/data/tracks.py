@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..audio import Audio
+from ..audio import TWO_STEMS, Audio
 from ..audio.checks import check_sound
 from ..audio.read import read_audio
 from ..audio.suffixes import is_audio
@@ -133,7 +133,7 @@ def read_musdb(track: musdb.MultiTrack) -> Stems:
     if lacking := [name for name in MUSDB_SOURCES if name not in track.sources]:
         raise AudioError(f"{track.name} has no {', '.join(lacking)}")
     try:
-        targets = [track.targets[name].audio for name in ("vocals", "accompaniment")]
+        targets = [track.targets[name].audio for name in TWO_STEMS]
         sounds = [np.asarray(sound, np.float32) for sound in (track.audio, *targets)]
     except (OSError, RuntimeError, ValueError, Warning) as error:
         raise AudioError(f"{track.path} cannot be read: {error}") from error
@@ -149,9 +149,9 @@ def paired_tracks(folder: Path, subset: str, strict: bool) -> list[Track]:
     """
     bad: dict[str, str] = {}
     found = []
-    for kind in ("vocals", "accompaniment"):
-        files = find_audio(folder / kind)
-        bad |= open_files(files, known_infos(folder / kind))[1]
+    for stem in TWO_STEMS:
+        files = find_audio(folder / stem)
+        bad |= open_files(files, known_infos(folder / stem))[1]
         found.append(files)
     check_strict(folder, bad, strict)
     vocals, rest = found

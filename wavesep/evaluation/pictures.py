@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..audio import Audio
-from ..dsp.pictures import DPI, WIDTH, draw_loudness, draw_panels, mel_power
+from ..pictures import DPI, WIDTH, draw_loudness, draw_panels, mel_power
 
 SECONDS = 8.0  # of a song that is drawn
 FLOOR = -70  # dB below the loudest that is drawn

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from ..atomic import write_whole, writing
-from ..audio import Audio
-from ..data.manifest import KINDS
+from ..audio import TWO_STEMS, Audio
 from ..data.tracks import Stems, Track
 from ..errors import AudioError, OptionError, WavesepError
-from ..models.files import fingerprint, read_models
+from ..models.arrays import fingerprint
+from ..systems.tree import read_models
 from .pictures import SECONDS, draw_spectrograms
 from .scoring import (
     MIXTURE,
@@ -254,7 +254,7 @@ def store_bss_eval(
     """Write museval's JSON of one system and song, and return medians over frames."""
     store = bss_eval(stems, estimate, key)
     if store is None:
-        return {kind: dict.fromkeys(METRICS, float("nan")) for kind in KINDS}
+        return {kind: dict.fromkeys(METRICS, float("nan")) for kind in TWO_STEMS}
     write_text(out / BSS_EVAL / Path(system).stem / f"{key}.json", store.json)
     return {
         target["name"]: {

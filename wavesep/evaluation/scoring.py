@@ -11,8 +11,7 @@ import fast_bss_eval
 import numpy as np
 from numpy.typing import NDArray
 
-from ..audio import Audio
-from ..data.manifest import KINDS
+from ..audio import TWO_STEMS, Audio
 from ..data.tracks import Stems
 from ..dsp.scores import sdr, si_sdr
 from ..errors import OptionError
@@ -151,14 +150,14 @@ def bss_eval(stems: Stems, estimate: Estimates, name: str) -> Any | None:
     """
     import museval
 
-    references = [getattr(stems, kind) for kind in KINDS]
+    references = [getattr(stems, kind) for kind in TWO_STEMS]
     rate = stems.sample_rate
     try:
-        results = museval.evaluate(references, [estimate[k] for k in KINDS], win=rate, hop=rate)
+        results = museval.evaluate(references, [estimate[k] for k in TWO_STEMS], win=rate, hop=rate)
     except (ValueError, IndexError, np.linalg.LinAlgError):
         return None
     store = museval.TrackStore(track_name=name)
-    for i, kind in enumerate(KINDS):
+    for i, kind in enumerate(TWO_STEMS):
         metrics = dict(zip(("SDR", "ISR", "SIR", "SAR"), results, strict=True))
         store.add_target(kind, {metric: values[i].tolist() for metric, values in metrics.items()})
     return store

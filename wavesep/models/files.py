@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,17 +15,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import safetensors
-import safetensors.numpy
-from numpy.typing import NDArray
 
-from ..atomic import write_whole
+from ..audio import TWO_STEMS
 from ..errors import ModelFileError
+from .arrays import (
+    Arrays,
+    fingerprint,
+    load_arrays,
+    network_arrays,
+    save_arrays,
+    set_network_arrays,
+)
 from .backend import load_backend
-from .kinds import KINDS, Kind
-from .rules import RULE_RATES, RULES
-from .schema import SUM, check_about, check_arrays, check_size, parse
-from .spectrogram import WIENER
+from .base import Architecture
+from .presets import PRESETS, RULES
+from .schema import SUM, check_about, check_arrays, check_size, modern, parse
 
 if TYPE_CHECKING:
     import keras
@@ -35,24 +38,16 @@ FORMAT = "wavesep-2"
 OLD_FORMAT = "wavesep-1"  # its checksum is of the arrays alone
 SHIPPED = Path(__file__).parent / "weights"
 SUFFIX = ".safetensors"
-SUFFIXES = (":wiener", ":speeds")
-SPEEDS = (1.0, 0.89, 1.12)  # a whole tone lower and higher: what one takes wrongly, others do not
-
-# Arguments of `WaveNet` that the first model files do not know
-LATER = {"filterbank": 0, "cell_filters": 32}
-TWO_STEMS = ("vocals", "accompaniment")
-
-Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """What a model file holds, or, for a rule, what there is instead of a file.
+    """What a model file holds; of a rule, which has no file, the same without arrays.
 
     Attributes
     ----------
-    architecture : dict
-        The arguments of the network: for a `WaveNet`, without its padding.
+    architecture : Architecture
+        Of the network.
     arrays : dict of str to array
         Every weight by "layer/variable".
     sample_rate : int
@@ -63,40 +58,19 @@ class ModelFile:
         Of the weights.
     card : dict
         The data card: training data, its licences, scores, limits.
-    kind : str
-        One of `wavesep.models.kinds.KINDS`.
-    wiener : bool
-        Weigh the mixture's spectrum by the network's estimates instead of giving these.
     """
 
-    architecture: dict[str, Any]
+    architecture: Architecture
     arrays: Arrays
     sample_rate: int
     sources: tuple[str, ...]
     licence: str = "not stated"
     card: dict[str, Any] = field(default_factory=dict)
-    kind: str = "wavenet"
-    wiener: bool = False
 
     @property
-    def about_kind(self) -> Kind:
-        """What is known of the kind."""
-        return KINDS[self.kind]
-
-    @property
-    def frame_size(self) -> int:
-        """Samples that a chunk's length is a multiple of."""
-        frame_size = self.about_kind.frame_size(self.architecture)
-        return math.lcm(frame_size, WIENER.hop) if self.wiener else frame_size
-
-    @property
-    def context(self) -> tuple[int, int]:
-        """Samples that the estimate needs before and after itself."""
-        left, right = self.about_kind.context(self.architecture)
-        if not self.wiener:
-            return left, right
-        size, more = self.frame_size, (WIENER.overlap - 1) * WIENER.hop
-        return -(-(left + more) // size) * size, -(-(right + more) // size) * size
+    def kind(self) -> str:
+        """One of `wavesep.models.kinds.KINDS`."""
+        return self.architecture.kind
 
     @property
     def parameters(self) -> int:
@@ -106,9 +80,7 @@ class ModelFile:
     @classmethod
     def from_network(cls, network: keras.Model, **about: Any) -> ModelFile:
         """Describe a network; ``about`` gives the other attributes."""
-        architecture = {k: v for k, v in network.config.items() if k != "padding"}
-        arrays = network_arrays(network)
-        return cls(architecture=architecture, arrays=arrays, kind=network.kind, **about)
+        return cls(architecture=network.architecture, arrays=network_arrays(network), **about)
 
     def halved(self) -> ModelFile:
         """Return the model with its kernels in half precision: half the megabytes.
@@ -137,7 +109,7 @@ class ModelFile:
         metadata = {
             "format": FORMAT,
             "kind": json.dumps(self.kind),
-            "architecture": json.dumps(self.architecture),
+            "architecture": json.dumps(self.architecture.arguments),
             "sample_rate": json.dumps(self.sample_rate),
             "sources": json.dumps(self.sources),
             "licence": json.dumps(self.licence),
@@ -145,25 +117,19 @@ class ModelFile:
         }
         save_arrays(self.arrays, metadata | {SUM: checksum(metadata, self.arrays)}, path)
 
-    def build(self, padding: str = "same") -> keras.Model:
-        """Return the network with its weights, on the backend that Keras runs on."""
-        options = {"padding": padding} if self.kind == "wavenet" else {}
-        network = network_class(self.kind)(**self.architecture, **options)
+    def build(self, padding: str = "valid") -> keras.Model:
+        """Return the network with its weights, on the backend that Keras runs on.
+
+        Raises
+        ------
+        ModelFileError
+            If it is a rule, which has no network.
+        """
+        if self.architecture.trained:
+            load_backend()
+        network = self.architecture.network(padding)
         set_network_arrays(network, self.arrays)
         return network
-
-
-def network_class(kind: str) -> type[keras.Model]:
-    """Return the Keras model of a kind, or raise ModelFileError where a rule has none."""
-    if kind in RULES:
-        raise ModelFileError(f"{kind} is a rule, not a network: there is nothing to load")
-    load_backend()
-    from .frame_cnn import FrameCnn
-    from .unet import UNet
-    from .wavenet import WaveNet
-
-    networks = {network.kind: network for network in (WaveNet, FrameCnn, UNet)}
-    return networks[kind]
 
 
 def load_model(model: str | os.PathLike[str], padding: str = "same") -> keras.Model:
@@ -174,11 +140,11 @@ def load_model(model: str | os.PathLike[str], padding: str = "same") -> keras.Mo
     model : str or path
         A name out of `wavesep.list_models`, or the path of a model file.
     padding : {"same", "valid"}
-        See `WaveNet`; the other networks have none.
+        Of a `wavesep.WaveNet`; other networks have none.
 
     Returns
     -------
-    WaveNet, FrameCnn or UNet
+    WaveNet, FrameCnn, ActivityCnn or UNet
 
     Raises
     ------
@@ -213,8 +179,8 @@ def read_model_file(model: str | os.PathLike[str]) -> ModelFile:
         `wavesep.models.schema`.
     """
     if str(model) in RULES:
-        kind = str(model)
-        return ModelFile(RULES[kind], {}, RULE_RATES[kind], TWO_STEMS, "no weights", {}, kind)
+        rule = PRESETS[str(model)]
+        return ModelFile(rule.architecture, {}, rule.sample_rate, TWO_STEMS, "no weights")
     path = find_model(model)
     try:
         return checked_file(path)
@@ -233,38 +199,16 @@ def checked_file(path: Path) -> ModelFile:
         metadata = {"kind": '"wavenet"'} | metadata  # the first files do not tell it
     else:
         raise ModelFileError(f"it is not a wavesep model: its format is not {FORMAT!r}")
-    about = parse(metadata)
-    if about["kind"] == "wavenet" and isinstance(about["architecture"], dict):
-        about["architecture"] = LATER | about["architecture"]
-    check_about(about)
-    file = ModelFile(arrays=arrays, **about | {"sources": tuple(about["sources"])})
+    about = modern(parse(metadata))
+    architecture = check_about(about)
+    file = ModelFile(
+        architecture, arrays, about["sample_rate"], tuple(about["sources"]), about["licence"],
+        about["card"],
+    )  # fmt: skip
     check_arrays(file)
     if metadata[SUM] != total:
         raise ModelFileError("it is damaged: it does not match its checksum")
     return file
-
-
-def read_models(models: str | os.PathLike[str]) -> list[ModelFile]:
-    """Read one model, or several with "+" between them.
-
-    One that ends in ":speeds" counts as three, which hear the sound played at other speeds; see
-    `ModelFile.wiener` for ":wiener". The order of the two does not matter.
-    """
-    files = []
-    for name in model_names(models):
-        suffixes: set[str] = set()
-        while name.endswith(SUFFIXES) and not Path(name).is_file():
-            name, _, suffix = name.rpartition(":")
-            suffixes.add(suffix)
-        file = replace(read_model_file(name), wiener="wiener" in suffixes)
-        speeds = SPEEDS if "speeds" in suffixes else SPEEDS[:1]
-        files += [replace(file, sample_rate=round(file.sample_rate / speed)) for speed in speeds]
-    return files
-
-
-def model_names(models: str | os.PathLike[str]) -> list[str]:
-    """Return the names that stand in one with "+" between them; a file has what name it likes."""
-    return [str(models)] if Path(models).is_file() else str(models).split("+")
 
 
 def find_model(model: str | os.PathLike[str]) -> Path:
@@ -279,65 +223,8 @@ def find_model(model: str | os.PathLike[str]) -> Path:
     return path
 
 
-def save_arrays(arrays: Arrays, metadata: Mapping[str, str], path: str | os.PathLike[str]) -> None:
-    """Write arrays and text to a safetensors file that appears whole or not at all."""
-    content = safetensors.numpy.save(
-        {name: np.asarray(array, order="C") for name, array in arrays.items()}, dict(metadata)
-    )
-    write_whole(path, in_order(content))
-
-
-def in_order(content: bytes) -> bytes:
-    """Return a safetensors file with its header in order: equal models make equal files.
-
-    safetensors writes the text in another order every time.
-    """
-    end = 8 + int.from_bytes(content[:8], "little")
-    header = json.dumps(json.loads(content[8:end]), sort_keys=True, separators=(",", ":")).encode()
-    header += b" " * (-len(header) % 8)
-    return len(header).to_bytes(8, "little") + header + content[end:]
-
-
-def load_arrays(path: str | os.PathLike[str]) -> tuple[Arrays, dict[str, str]]:
-    """Read arrays and text from a safetensors file, or raise ModelFileError."""
-    try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return arrays, file.metadata() or {}
-    except (safetensors.SafetensorError, OSError) as error:
-        raise ModelFileError(f"{path} is damaged or no model file: {error}") from error
-    except (AttributeError, TypeError) as error:  # of numbers that NumPy does not have
-        raise ModelFileError(f"{path} holds arrays that cannot be read: {error}") from error
-
-
 def checksum(metadata: Mapping[str, str], arrays: Arrays) -> str:
     """Return the SHA-256 of all that a model file says, and of its arrays."""
     says = {name: text for name, text in metadata.items() if name != SUM}
     content = json.dumps([says, fingerprint(arrays)], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
-
-
-def fingerprint(arrays: Arrays) -> str:
-    """Return the SHA-256 of the arrays: names, types, shapes and bytes."""
-    digest = hashlib.sha256()
-    for name, array in sorted(arrays.items()):
-        digest.update(f"{name} {array.dtype} {array.shape};".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
-
-
-def network_arrays(network: keras.Model) -> Arrays:
-    """Return every weight of a network by "layer/variable"."""
-    return {
-        f"{layer.name}/{variable.name}": np.array(variable.numpy())
-        for layer in network.layers
-        for variable in layer.weights
-    }
-
-
-def set_network_arrays(network: keras.Model, arrays: Arrays) -> None:
-    """Set every weight of a network, but not what a stream remembers."""
-    for layer in network.layers:
-        for variable in layer.weights:
-            if (name := f"{layer.name}/{variable.name}") in arrays:
-                variable.assign(arrays[name])

@@ -1,71 +1,104 @@
-"""Architectures by name: the arguments of the networks, and where they come from."""
+"""All systems that have a name: the kind, the sample rate, the architecture, what each is."""
 
-from typing import Any
+from __future__ import annotations
 
-from .spectrogram import JANSSON, MASK_CNN, UNET, UNET_STEREO, VOCAL_ACTIVITY
+from dataclasses import dataclass, replace
+
+from .base import Architecture
+from .frame_cnn.architecture import ActivityArchitecture, FrameCnnArchitecture
+from .rules import Centre, Harmonic, PhaseCancellation
+from .unet.architecture import UNetArchitecture
+from .wavenet.architecture import WaveNetArchitecture
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A system by name.
+
+    Attributes
+    ----------
+    sample_rate : int
+        In Hz, that the system hears.
+    architecture : Architecture
+    about : str
+        What it is, in one line.
+    """
+
+    sample_rate: int
+    architecture: Architecture
+    about: str
+
+    @property
+    def kind(self) -> str:
+        """One of `wavesep.models.kinds.KINDS`."""
+        return self.architecture.kind
+
 
 # The network of J. Vossen's post, to the letter: 3,196,418 parameters, 70 ms of context.
-POST: dict[str, Any] = {
-    "filters": 128,
-    "skip_filters": 192,
-    "kernel_size": 2,
-    "stacks": 3,
-    "layers_per_stack": 10,
-    "dilation_base": 2,
-    "frame_size": 1,
-    "channels": 2,
-    "targets": 1,
-    "head": (),
-    "filterbank": 0,
-    "cell_filters": 32,
-    "activation": "relu",
-}
+POST = WaveNetArchitecture()
 
 # Folding 32 samples into a frame makes 1.1 s of context cost less than a tenth of the above:
 # 3,174,592 parameters. Linear 1x1 convolutions and a ReLU head, as in van den Oord et al.
-FOLDED = POST | {
-    "skip_filters": 128,
-    "kernel_size": 3,
-    "layers_per_stack": 8,
-    "frame_size": 32,
-    "head": (128,),
-    "activation": "linear",
-}
+FOLDED = replace(
+    POST, skip_filters=128, kernel_size=3, layers_per_stack=8, frame_size=32, head=(128,),
+    activation="linear",
+)  # fmt: skip
+
+# The same context in 16-sample frames with a third of the parameters, 895,840.
+FOLDED_SMALL = replace(
+    FOLDED, filters=64, skip_filters=64, layers_per_stack=9, frame_size=16, head=(64,)
+)
 
 # A learned filterbank in front of the layers and behind them: they see 2.8 s, frequency by
 # frequency, in frames of 46 ms, and weigh it.
 # One channel, so that what is panned or wide says nothing: left and right are separated apart.
-FILTERBANK = FOLDED | {
-    "filters": 192,
-    "skip_filters": 192,
-    "layers_per_stack": 3,
-    "frame_size": 2048,
-    "channels": 1,
-    "head": (),
-    "filterbank": 256,
-    "cell_filters": 64,
-}
+FILTERBANK = replace(
+    FOLDED, filters=192, skip_filters=192, layers_per_stack=3, frame_size=2048, channels=1, head=(),
+    filterbank=256, cell_filters=64,
+)  # fmt: skip
+
+# The network of A. Jansson et al., "Singing Voice Separation with Deep U-Net Convolutional
+# Networks", ISMIR 2017: 512 bins, mono, at 8,192 Hz.
+JANSSON = UNetArchitecture()
 
 PRESETS = {
-    "vossen2019": POST,
-    "folded": FOLDED,
-    "filterbank": FILTERBANK,
-    # The same context in 16-sample frames with a third of the parameters, 895,840.
-    "folded_small": FOLDED
-    | {
-        "filters": 64,
-        "skip_filters": 64,
-        "layers_per_stack": 9,
-        "frame_size": 16,
-        "head": (64,),
-    },
-}
-
-# Of `FrameCnn` and `UNet`: the kind, the sample rate in Hz, the arguments.
-SPECTROGRAM_PRESETS = {
-    "vocal_activity": ("frame_cnn", 22_050, VOCAL_ACTIVITY),
-    "mask_cnn": ("frame_cnn", 22_050, MASK_CNN),
-    "unet": ("unet", 22_050, UNET),
-    "unet_mono": ("unet", 8_192, JANSSON),
-    "unet_stereo": ("unet", 44_100, UNET_STEREO),
-}
+    "vocals": Preset(
+        44_100, FILTERBANK,
+        "WaveNet on raw samples with a learned filterbank; the preset filterbank, trained",
+    ),
+    "vossen2019": Preset(44_100, POST, "WaveNet on raw samples, as in J. Vossen's post"),
+    "folded": Preset(44_100, FOLDED, "WaveNet on raw samples, 32 of them folded into a frame"),
+    "folded_small": Preset(
+        44_100, FOLDED_SMALL, "WaveNet on raw samples, 16 of them folded into a frame"
+    ),
+    "filterbank": Preset(44_100, FILTERBANK, "WaveNet on raw samples with a learned filterbank"),
+    # Both networks of A. Koretzky, "Audio AI: isolating vocals from stereo music using
+    # Convolutional Neural Networks" (2019), to the letter: 123,985 and 323,233 parameters.
+    "vocal_activity": Preset(
+        22_050, ActivityArchitecture(),
+        "CNN that says when somebody sings (wavesep.vocal_activity); Koretzky 2019",
+    ),
+    "mask_cnn": Preset(
+        22_050, FrameCnnArchitecture(),
+        "CNN that estimates a binary mask, frame by frame; Koretzky 2019",
+    ),
+    # Half as wide as Jansson's, for two cores; a window of 93 ms
+    "unet": Preset(
+        22_050, replace(JANSSON, window=2048, hop=512, filters=8),
+        "U-Net that estimates a soft mask; half as wide as Jansson's",
+    ),
+    "unet_mono": Preset(8_192, JANSSON, "U-Net that estimates a soft mask; Jansson 2017"),
+    # As others took it over: 1,025 bins, stereo
+    "unet_stereo": Preset(
+        44_100, replace(JANSSON, window=2048, hop=512, channels=2),
+        "U-Net that estimates soft masks of two channels",
+    ),
+    "harmonic": Preset(22_050, Harmonic(), "rule: the harmonics of the pitch that pYIN hears"),
+    "centre": Preset(
+        44_100, Centre(), "rule: what left and right have in common, frequency by frequency"
+    ),
+    "phase_cancellation": Preset(
+        44_100, PhaseCancellation(), "rule: left minus right is the accompaniment"
+    ),
+}  # fmt: skip
+RULES = [name for name, preset in PRESETS.items() if not preset.architecture.trained]

@@ -5,26 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .files import ready_models
-from .kinds import KINDS
-from .presets import PRESETS, SPECTROGRAM_PRESETS
-from .rules import RULE_RATES, RULES
-
-ABOUT = {
-    "vocals": "WaveNet on raw samples with a learned filterbank; the preset filterbank, trained",
-    "vossen2019": "WaveNet on raw samples, as in J. Vossen's post",
-    "folded": "WaveNet on raw samples, 32 of them folded into a frame",
-    "folded_small": "WaveNet on raw samples, 16 of them folded into a frame",
-    "filterbank": "WaveNet on raw samples with a learned filterbank",
-    "vocal_activity": "CNN that says when somebody sings (wavesep.vocal_activity); Koretzky 2019",
-    "mask_cnn": "CNN that estimates a binary mask, frame by frame; Koretzky 2019",
-    "unet": "U-Net that estimates a soft mask; half as wide as Jansson's",
-    "unet_mono": "U-Net that estimates a soft mask; Jansson 2017",
-    "unet_stereo": "U-Net that estimates soft masks of two channels",
-    "harmonic": "rule: the harmonics of the pitch that pYIN hears",
-    "centre": "rule: what left and right have in common, frequency by frequency",
-    "phase_cancellation": "rule: left minus right is the accompaniment",
-}
-TRAINED_AS = {"vocals": "filterbank"}  # the preset, where a model has another name
+from .presets import PRESETS, Preset
 
 
 @dataclass(frozen=True)
@@ -52,33 +33,20 @@ def list_models() -> dict[str, Model]:
     """Return all systems by name.
 
     Those that `Model.ships` run as they are: ``Separator(name)``. The others are architectures that
-    ``examples/train.py --preset NAME`` trains.
+    ``wavesep train --preset NAME`` trains.
 
     Returns
     -------
     dict of str to Model
     """
     ready = ready_models()
-    return {name: describe(name, name in ready) for name in ABOUT}
+    return {name: describe(preset, name in ready) for name, preset in PRESETS.items()}
 
 
-def describe(name: str, ships: bool) -> Model:
+def describe(preset: Preset, ships: bool) -> Model:
     """Return what is to be known of a system."""
-    preset = TRAINED_AS.get(name, name)
-    if preset in RULES:
-        kind, rate, architecture = preset, RULE_RATES[preset], RULES[preset]
-    elif preset in SPECTROGRAM_PRESETS:
-        kind, rate, architecture = SPECTROGRAM_PRESETS[preset]
-    else:
-        kind, rate, architecture = "wavenet", 44_100, PRESETS[preset]
-    channels = "mono" if architecture["channels"] == 1 else "stereo"
-    what = "samples"
-    if kind == "frame_cnn":
-        what = f"{architecture['window'] // 2 + 1} bins x {architecture['frames']} frames"
-    elif "window" in architecture:
-        what = f"{architecture['window'] // 2 + 1} bins"
-    left, right = KINDS[kind].context(architecture)
-    seconds = (left + right) / rate
-    return Model(
-        ABOUT[name], kind, f"{rate:,} Hz {channels}, {what}, {seconds:.2g} s around", ships
-    )
+    architecture, rate = preset.architecture, preset.sample_rate
+    channels = "mono" if architecture.channels == 1 else "stereo"
+    seconds = sum(architecture.context) / rate
+    what = f"{rate:,} Hz {channels}, {architecture.input}, {seconds:.2g} s around"
+    return Model(preset.about, preset.kind, what, ships)

@@ -1,37 +1,102 @@
-"""Systems that nobody trains: a rule, and what follows from its numbers alone. No Keras."""
+"""Systems that nobody trains: a rule, and what follows from its numbers alone. No Keras.
+
+`wavesep.engines.rules` runs them.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, NoReturn
 
-from .spectrogram import check_stft, spectrogram_context
+from ..errors import ModelFileError
+from .base import Architecture, Shapes
+from .spectrograms import SpectrogramArchitecture
 
-# By kind; `wavesep.engines.rules` is what runs them.
-RULES: dict[str, dict[str, Any]] = {
-    # Frames of 93 ms, in which the harmonics of a voice lie apart; pYIN is asked anew every
-    # ``block`` frames, about 6 s, since the path that it finds hangs on all that it hears.
-    "harmonic": {"window": 2048, "hop": 512, "block": 256, "channels": 1, "targets": 1},
-    "centre": {"window": 4096, "hop": 1024, "channels": 2, "targets": 1},
-    "phase_cancellation": {"channels": 2, "targets": 1},
-}
-RULE_RATES = {"harmonic": 22_050, "centre": 44_100, "phase_cancellation": 44_100}  # Hz
+if TYPE_CHECKING:
+    from .recipe import Recipe
 
 
-def check_rule(architecture: dict[str, Any]) -> None:
-    """Raise ValueError unless the numbers of a rule can be."""
-    if "window" in architecture:
-        check_stft(architecture)
+@dataclass(frozen=True, kw_only=True)
+class Rule(Architecture):
+    """A system without weights."""
+
+    trained: ClassVar[bool] = False
+
+    @property
+    def shapes(self) -> Shapes:
+        """A rule has no weights."""
+        return {}
+
+    def network(self, padding: str = "valid") -> NoReturn:
+        """Raise ModelFileError: a rule has no network."""
+        del padding
+        raise ModelFileError(f"{self.kind} is a rule, not a network: there is nothing to load")
+
+    def recipe(self) -> Recipe:
+        """Raise ModelFileError: a rule is not trained."""
+        raise ModelFileError(f"{self.kind} is a rule, not a network: there is nothing to train")
 
 
-def rule_frame_size(architecture: dict[str, Any]) -> int:
-    """Return the samples that a chunk's length is a multiple of."""
-    return int(architecture.get("hop", 1) * architecture.get("block", 1))
+@dataclass(frozen=True, kw_only=True)
+class PhaseCancellation(Rule):
+    """Left minus right is the accompaniment."""
 
+    kind: ClassVar[str] = "phase_cancellation"
 
-def rule_context(architecture: dict[str, Any]) -> tuple[int, int]:
-    """Return the samples that an estimate needs before and after itself."""
-    if "window" not in architecture:
+    channels: int = 2
+
+    @property
+    def frame_size(self) -> int:
+        """Samples that a chunk's length is a multiple of."""
+        return 1
+
+    @property
+    def context(self) -> tuple[int, int]:
+        """An estimate needs no other samples."""
         return 0, 0
-    block = architecture.get("block", 0)
-    # a block is heard with as much around it
-    return spectrogram_context(architecture, block, max(block, 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Centre(SpectrogramArchitecture, Rule):
+    """What left and right have in common is the vocals."""
+
+    kind: ClassVar[str] = "centre"
+
+    window: int = 4096
+    hop: int = 1024
+    channels: int = 2
+
+    @property
+    def context(self) -> tuple[int, int]:
+        """Samples that an estimate needs before and after itself."""
+        return self.context_of(0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Harmonic(SpectrogramArchitecture, Rule):
+    """The harmonics of the pitch that pYIN tracks are the vocals.
+
+    Attributes
+    ----------
+    window, hop : int
+        Of the STFT. In frames of 93 ms, the harmonics of a voice lie apart.
+    block : int
+        Frames, about 6 s, after which pYIN starts again: the path that it finds depends on all
+        that it hears.
+    """
+
+    kind: ClassVar[str] = "harmonic"
+
+    window: int = 2048
+    hop: int = 512
+    block: int = 256
+
+    @property
+    def frame_size(self) -> int:
+        """Samples that a chunk's length is a multiple of."""
+        return self.hop * self.block
+
+    @property
+    def context(self) -> tuple[int, int]:
+        """Samples that an estimate needs before and after itself: a block on either side."""
+        return self.context_of(self.block, self.block)

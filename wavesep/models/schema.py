@@ -13,8 +13,8 @@ import numpy as np
 
 from ..audio import HIGHEST_RATE, LOWEST_RATE
 from ..errors import ModelFileError
-from .kinds import KINDS, Kind
-from .rules import RULES
+from .base import Architecture
+from .kinds import KINDS
 
 if TYPE_CHECKING:
     from .files import ModelFile
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LARGEST_FILE = 2**30  # bytes
 LARGEST_HEADER = 2**22  # bytes
 LARGEST_NUMBER = 2**20  # of an architecture
-MOST_LAYERS = 256
+MOST_ENTRIES = 256  # of an argument that is a tuple
 LONGEST_CONTEXT = 2**24  # samples
 DEEPEST_CARD = 10  # levels
 LONGEST_SOURCE = 64  # letters
@@ -45,15 +45,33 @@ def check_size(path: Path) -> None:
 def parse(metadata: Mapping[str, str]) -> dict[str, Any]:
     """Return what the text of a model file says, or raise ModelFileError."""
     if odd := metadata.keys() ^ (FIELDS | {SUM}):
-        raise ModelFileError(f"it is damaged: {reprlib.repr(min(odd))} is missing or odd")
+        raise ModelFileError(f"it is damaged: unexpected or missing: {reprlib.repr(min(odd))}")
     try:
         return {name: json.loads(metadata[name]) for name in FIELDS - {"format"}}
     except (ValueError, RecursionError) as error:
         raise ModelFileError("it is damaged: what it says cannot be read") from error
 
 
-def check_about(about: Mapping[str, Any]) -> None:
-    """Raise ModelFileError unless all that a file says, beside its arrays, can be.
+def modern(about: dict[str, Any]) -> dict[str, Any]:
+    """Return what a file says in today's words.
+
+    The first files of WaveNets do not know all arguments, and the two networks of `FrameCnn` were
+    one kind whose argument ``answer`` told them apart.
+    """
+    architecture = about["architecture"]
+    if not isinstance(architecture, dict):
+        return about
+    if about["kind"] == "wavenet":
+        return about | {"architecture": {"filterbank": 0, "cell_filters": 32} | architecture}
+    if about["kind"] == "frame_cnn" and architecture.get("answer") in ("mask", "activity"):
+        kind = "frame_cnn" if architecture["answer"] == "mask" else "vocal_activity"
+        rest = {name: value for name, value in architecture.items() if name != "answer"}
+        return about | {"kind": kind, "architecture": rest}
+    return about
+
+
+def check_about(about: Mapping[str, Any]) -> Architecture:
+    """Return the architecture, or raise ModelFileError unless all that a file says can be.
 
     Parameters
     ----------
@@ -61,7 +79,7 @@ def check_about(about: Mapping[str, Any]) -> None:
         Of the names in `FIELDS`, and what `parse` has made of them.
     """
     kind, rate = about["kind"], about["sample_rate"]
-    if not isinstance(kind, str) or kind not in KINDS.keys() - RULES.keys():
+    if not isinstance(kind, str) or kind not in KINDS or not KINDS[kind].trained:
         raise ModelFileError(f"it is of an unknown kind, {reprlib.repr(kind)}: update wavesep")
     if type(rate) is not int or not LOWEST_RATE <= rate <= HIGHEST_RATE:
         raise ModelFileError(
@@ -71,8 +89,9 @@ def check_about(about: Mapping[str, Any]) -> None:
     if not isinstance(about["licence"], str):
         raise ModelFileError("its licence must be text")
     check_card(about["card"])
-    check_architecture(about["architecture"], KINDS[kind])
-    check_sources(about["sources"], about["architecture"])
+    architecture = checked_architecture(about["architecture"], KINDS[kind])
+    check_sources(about["sources"], architecture)
+    return architecture
 
 
 def check_card(card: Any) -> None:
@@ -87,25 +106,26 @@ def check_card(card: Any) -> None:
         raise ModelFileError(f"its card has more than {DEEPEST_CARD} levels")
 
 
-def check_architecture(architecture: Any, kind: Kind) -> None:
-    """Raise ModelFileError unless a network of this architecture can be built and run."""
-    if not isinstance(architecture, dict):
+def checked_architecture(arguments: Any, kind: type[Architecture]) -> Architecture:
+    """Return an architecture that can be built and run, or raise ModelFileError."""
+    if not isinstance(arguments, dict):
         raise ModelFileError("its architecture must have names")
-    if odd := architecture.keys() ^ kind.arguments.keys():
-        raise ModelFileError(f"its architecture cannot be built: {reprlib.repr(min(odd))} is odd")
-    for name, default in kind.arguments.items():
-        if not is_like(architecture[name], default):
-            value = reprlib.repr(architecture[name])
+    defaults = kind().arguments
+    if odd := arguments.keys() ^ defaults.keys():
+        raise ModelFileError(
+            f"its architecture cannot be built: unexpected or missing: {reprlib.repr(min(odd))}"
+        )
+    for name, default in defaults.items():
+        if not is_like(arguments[name], default):
+            value = reprlib.repr(arguments[name])
             raise ModelFileError(f"its architecture cannot be built: {name} cannot be {value}")
-    layers = architecture.get("stacks", 1) * architecture.get("layers_per_stack", 1)
-    if layers > MOST_LAYERS:
-        raise ModelFileError(f"its architecture has {layers} layers, more than {MOST_LAYERS}")
     try:
-        kind.check(architecture)
+        architecture = kind(**arguments)
     except ValueError as error:
         raise ModelFileError(f"its architecture cannot be built: {error}") from error
-    if max(kind.context(architecture)) > LONGEST_CONTEXT:
+    if max(architecture.context) > LONGEST_CONTEXT:
         raise ModelFileError(f"its context has more than {LONGEST_CONTEXT:,} samples")
+    return architecture
 
 
 def is_like(value: Any, default: Any) -> bool:
@@ -116,19 +136,19 @@ def is_like(value: Any, default: Any) -> bool:
         return isinstance(value, str)
     return (
         isinstance(value, list | tuple)
-        and len(value) <= MOST_LAYERS
+        and len(value) <= MOST_ENTRIES
         and all(is_like(entry, 1) and entry for entry in value)
     )
 
 
-def check_sources(sources: Any, architecture: Mapping[str, Any]) -> None:
+def check_sources(sources: Any, architecture: Architecture) -> None:
     """Raise ModelFileError unless sources can be names of files, as many as there must be."""
     if not isinstance(sources, list | tuple) or not all(map(is_plain, sources)):
         raise ModelFileError(f"its sources must be plain names, not {reprlib.repr(sources)}")
     if len({unicodedata.normalize("NFC", source).casefold() for source in sources}) < len(sources):
         raise ModelFileError(f"its sources must differ: {reprlib.repr(sources)}")
-    expected = architecture["targets"] + (architecture.get("answer") != "activity")
-    if len(sources) != expected:
+    if len(sources) != architecture.source_count:
+        expected = architecture.source_count
         raise ModelFileError(f"it must have {expected} sources, not {reprlib.repr(sources)}")
 
 
@@ -145,10 +165,11 @@ def is_plain(source: Any) -> bool:
 
 def check_arrays(file: ModelFile) -> None:
     """Raise ModelFileError unless the arrays are those of the architecture, and finite."""
-    shapes = file.about_kind.shapes(file.architecture)
+    shapes = file.architecture.shapes
     if odd := shapes.keys() ^ file.arrays.keys():
         raise ModelFileError(
-            f"its arrays do not fit its architecture: {reprlib.repr(min(odd))} is odd"
+            "its arrays do not fit its architecture: unexpected or missing: "
+            f"{reprlib.repr(min(odd))}"
         )
     for name, shape in shapes.items():
         array = file.arrays[name]

@@ -4,7 +4,7 @@ from ..models.backend import load_backend
 
 load_backend()
 
-from .fit import fit  # noqa: E402
+from .fit import About, fit  # noqa: E402
 from .validation import Validation  # noqa: E402
 
-__all__ = ["Validation", "fit"]
+__all__ = ["About", "Validation", "fit"]

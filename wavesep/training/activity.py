@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,12 @@ from ..audio import Audio
 from ..data.clips import Clips, pairs
 from ..data.labels import Labels, label_at
 from ..dsp.scores import accuracy, f1
-from ..dsp.stft import Magnitudes, Stft
-from ..engines.mask_engine import slide
+from ..dsp.stft import Magnitudes
 from ..errors import AudioError, ClipError
+from ..models.frame_cnn.architecture import ActivityArchitecture, slide
+
+if TYPE_CHECKING:
+    from .tensorboard import Board
 
 THRESHOLD = 0.5
 
@@ -56,8 +59,7 @@ class ActivityValidation:
         None of them may be trained on. Each pair is mixed as it lies.
     labels : dict of str to bool array
         By clip.
-    architecture : dict
-        Of a `FrameCnn` that answers with the activity.
+    architecture : ActivityArchitecture
     sample_rate : int
         In Hz, of the network.
     most : int, >= 1
@@ -75,7 +77,7 @@ class ActivityValidation:
         accompaniment: Clips,
         *,
         labels: Labels,
-        architecture: dict[str, Any],
+        architecture: ActivityArchitecture,
         sample_rate: int = 22_050,
         most: int = 24,
     ) -> None:
@@ -86,8 +88,8 @@ class ActivityValidation:
         ]
         if not clips:
             raise AudioError("no validation clip with labels has both stems")
-        stft = Stft(architecture["window"], architecture["hop"])
-        self._frames = architecture["frames"]
+        stft = architecture.stft
+        self._frames = architecture.frames
         around = self._frames // 2
         before = around * stft.hop + stft.window // 2  # frame k's middle is k hops into the clip
         self.magnitudes: list[Magnitudes] = []
@@ -123,3 +125,6 @@ class ActivityValidation:
         """Compare probabilities with the labels."""
         sung = probabilities >= THRESHOLD
         return ActivityScores(accuracy(self.truth, sung), f1(self.truth, sung))
+
+    def show(self, board: Board, epoch: int, estimates: NDArray[np.float32]) -> None:
+        """Show nothing: probabilities are neither sound nor pictures."""

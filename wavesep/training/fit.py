@@ -6,25 +6,25 @@ import json
 import logging
 import os
 import time
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from ..data.labels import ActivityExamples
-from ..data.mixes import MixGenerator
-from ..engines.keras_engine import find_place, jit_compile
+from ..audio import TWO_STEMS, Audio
+from ..engines.devices import find_place, jit_compile
+from ..engines.mask_engine import network_engine
 from ..errors import OptionError
-from ..models.architecture import BACKWARD, operations
 from ..models.files import ModelFile
-from .activity import ActivityValidation
+from ..models.recipe import BACKWARD
+from ..models.spectrograms import MaskArchitecture
+from .examples import Examples, Mixes, Outputs, Validating
 from .meter import Meter, span
-from .recipes import recipe_of
 from .resume import Progress, Rest, append_log, load_checkpoint, save_checkpoint, trim_log
 from .tensorboard import Board, open_board
-from .validation import Validation
 
 BEST = "best.safetensors"  # the model file of the best epoch
 CHECKPOINT = "checkpoint.safetensors"  # where the run goes on
@@ -34,21 +34,38 @@ SAVE_SECONDS = 300.0  # between two saves
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What the model files of a run say beside the network; see `ModelFile`.
+
+    Attributes
+    ----------
+    sources : tuple of str
+        The network's targets, then the name of the remainder.
+    licence : str
+        Of the weights.
+    card : dict
+        The data card.
+    """
+
+    sources: tuple[str, ...] = TWO_STEMS
+    licence: str = "not stated"
+    card: dict[str, Any] = field(default_factory=dict)
+
+
 def fit(
     network: keras.Model,
-    mixes: MixGenerator | ActivityExamples,
-    validation: Validation | ActivityValidation,
+    mixes: Mixes,
+    validation: Validating,
     *,
     run: str | os.PathLike[str],
     epochs: int,
     learning_rate: float | None = None,
     patience: int | None = None,
-    sources: tuple[str, ...] = ("vocals", "accompaniment"),
-    licence: str = "not stated",
-    card: dict[str, Any] | None = None,
+    about: About | None = None,
     limit: float | None = None,
 ) -> Progress:
-    """Train a network on mixtures, by the recipe of its kind: see `wavesep.training.recipes`.
+    """Train a network on mixtures, by the recipe of its architecture.
 
     After every epoch the validation clips are separated and scored. The run's folder holds
 
@@ -61,13 +78,13 @@ def fit(
 
     Parameters
     ----------
-    network : WaveNet, built with ``padding="valid"``, FrameCnn or UNet
-        Start from the same weights when resuming before the first epoch is done:
-        ``keras.utils.set_random_seed``.
-    mixes : MixGenerator, or ActivityExamples for a network that says when somebody sings
+    network : WaveNet, built with ``padding="valid"``, FrameCnn, ActivityCnn, UNet
+        Or any other Keras model with an ``architecture``. A run that is started again before its
+        first epoch is done needs the weights that it began with: ``keras.utils.set_random_seed``.
+    mixes : MixGenerator, or ActivityExamples for an `ActivityCnn`
         With the network's contexts for a WaveNet; for the others, with none and snippets as long as
-        `wavesep.data.spectrograms.snippet_samples` says.
-    validation : Validation or ActivityValidation
+        `Recipe.samples` says.
+    validation : Validation, or ActivityValidation for an `ActivityCnn`
     run : path
         Folder of this run, made where it is missing.
     epochs : int, >= 1
@@ -76,12 +93,8 @@ def fit(
         Of the first step; default: the recipe's.
     patience : int, optional
         Stop when this many epochs have not been better than the best one. Default: never.
-    sources : tuple of str
-        The network's targets, then the name of the remainder.
-    licence : str
-        Of the weights, for the model file.
-    card : dict, optional
-        The data card, for the model file.
+    about : About, optional
+        What the model file says.
     limit : float, optional
         Operations that the device is able to in a second. With it, the share of them that training
         has use for is logged.
@@ -105,33 +118,25 @@ def fit(
     AudioError
         If no clip of a stem can be read.
     """
-    if network.config.get("padding", "valid") != "valid":
+    if getattr(network, "padding", "valid") != "valid":
         raise OptionError('training needs WaveNet(..., padding="valid")')
-    run = Path(run)
-    recipe = recipe_of(network)
+    recipe = network.architecture.recipe()
     learning_rate = learning_rate or recipe.learning_rate
-    steps = epochs * len(mixes)
-    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * len(mixes))
     network.compile(
         optimizer=recipe.optimizer(schedule),
         loss=recipe.loss,
         jit_compile=jit_compile(find_place(None)),
     )
     settings = describe(network, mixes, epochs, learning_rate)
-    progress = load_checkpoint(run / CHECKPOINT, network, settings)
+    progress = load_checkpoint(Path(run) / CHECKPOINT, network, settings)
 
     if progress.epoch < epochs and not is_tired(progress, patience):
-        if isinstance(mixes, MixGenerator):
-            log.info("%.0f snippets a second can be made", mixes.snippets_per_second(seconds=1.0))
-        about = {
-            "sample_rate": mixes.sample_rate,
-            "sources": sources,
-            "licence": licence,
-            "card": card or {},
-        }
-        board = open_board(run / "logs", settings)
-        watch = Watch(mixes, validation, progress, run, patience, about, board, limit)
-        examples = recipe.examples(mixes, network)
+        board = open_board(Path(run) / "logs", settings)
+        watch = RunCallback(
+            Run(Path(run), mixes, validation, about or About(), patience, limit), progress, board
+        )
+        examples = Examples(mixes, recipe.examples) if recipe.examples else mixes
         if progress.step:
             train(network, Rest(examples, progress.step), progress.epoch + 1, watch)
         if progress.epoch < epochs and not is_tired(progress, patience):
@@ -139,9 +144,19 @@ def fit(
     return progress
 
 
-def train(network: keras.Model, examples: keras.utils.PyDataset, epochs: int, watch: Watch) -> None:
+def estimator_of(network: keras.Model) -> Callable[[Audio], Outputs]:
+    """Return what maps a batch of mixtures, or of spectra, to a network's estimates."""
+    if isinstance(network.architecture, MaskArchitecture):
+        return network_engine(network.predict_on_batch, network.architecture)
+    predict: Callable[[Audio], Outputs] = network.predict_on_batch
+    return predict
+
+
+def train(
+    network: keras.Model, examples: Mixes | keras.utils.PyDataset, epochs: int, watch: RunCallback
+) -> None:
     """Let Keras train from where a run is until so many epochs are done."""
-    watch.mixes.epoch = watch.progress.epoch
+    watch.run.mixes.epoch = watch.progress.epoch
     try:
         network.fit(
             examples,
@@ -156,11 +171,15 @@ def train(network: keras.Model, examples: keras.utils.PyDataset, epochs: int, wa
 
 
 def describe(
-    network: keras.Model, mixes: MixGenerator | ActivityExamples, epochs: int, learning_rate: float
+    network: keras.Model, mixes: Mixes, epochs: int, learning_rate: float
 ) -> dict[str, Any]:
     """Return what decides the weights that a run of a compiled network ends with."""
-    settings = network.config | mixes.settings()
-    settings |= {"epochs": epochs, "learning_rate": learning_rate}
+    settings = network.architecture.arguments | mixes.settings()
+    settings |= {
+        "kind": network.architecture.kind,
+        "epochs": epochs,
+        "learning_rate": learning_rate,
+    }
     settings |= {"optimizer": type(network.optimizer).__name__}
     settings |= {"precision": network.dtype_policy.name}
     settings |= {"frozen": [layer.name for layer in network.layers if not layer.trainable]}
@@ -173,45 +192,47 @@ def is_tired(progress: Progress, patience: int | None) -> bool:
     return patience is not None and progress.epochs_since_best >= patience
 
 
-class Watch(keras.callbacks.Callback):
+@dataclass(frozen=True)
+class Run:
+    """What a run is given; see `fit`."""
+
+    folder: Path
+    mixes: Mixes
+    validation: Validating
+    about: About
+    patience: int | None
+    limit: float | None
+
+
+class RunCallback(keras.callbacks.Callback):
     """Tell the generator its epoch; score, save and show the network after each; save by minutes.
 
-    Parameters are those of `fit`, and what came of them.
+    Parameters
+    ----------
+    run : Run
+    progress : Progress
+        It is written to.
+    board : Board, optional
     """
 
-    def __init__(
-        self,
-        mixes: MixGenerator | ActivityExamples,
-        validation: Validation | ActivityValidation,
-        progress: Progress,
-        run: Path,
-        patience: int | None,
-        about: dict[str, Any],
-        board: Board | None,
-        limit: float | None,
-    ) -> None:
+    def __init__(self, run: Run, progress: Progress, board: Board | None) -> None:
         super().__init__()
-        self.mixes = mixes
-        self.validation = validation
-        self.progress = progress
         self.run = run
-        self.patience = patience
-        self.about = about
+        self.progress = progress
         self.board = board
-        self.limit = limit
-        self.meter = Meter(progress.settings["epochs"], len(mixes))
+        self.meter = Meter(progress.settings["epochs"], len(run.mixes))
         self.meter.begin(self._steps)
-        trim_log(run / LOG, self._steps)
+        trim_log(run.folder / LOG, self._steps)
         self._saved = time.monotonic()
 
     @property
     def _steps(self) -> int:
         """Steps of all epochs that are done and saved."""
-        return self.progress.epoch * len(self.mixes) + self.progress.step
+        return self.progress.epoch * len(self.run.mixes) + self.progress.step
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Set the generator's epoch: Keras does not tell it."""
-        self.mixes.epoch = epoch
+        self.run.mixes.epoch = epoch
         self._begin = time.perf_counter()
         self._before = self.progress.step, self.progress.loss  # that the epoch goes on from
 
@@ -221,16 +242,16 @@ class Watch(keras.callbacks.Callback):
         Other backends draw from a state that is among the network's variables.
         """
         if keras.backend.backend() == "torch":
-            step = self.progress.epoch * len(self.mixes) + self._before[0] + batch
-            import_module("torch").manual_seed(self.mixes.seed + step)
+            step = self.progress.epoch * len(self.run.mixes) + self._before[0] + batch
+            import_module("torch").manual_seed(self.run.mixes.seed + step)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Say how far the run is; save it, if it is time to."""
         step = self._before[0] + batch + 1
         self.meter.step(
-            self.progress.epoch * len(self.mixes) + step, lambda: self._loss(step, logs)
+            self.progress.epoch * len(self.run.mixes) + step, lambda: self._loss(step, logs)
         )
-        if step < len(self.mixes) and time.monotonic() - self._saved >= SAVE_SECONDS:
+        if step < len(self.run.mixes) and time.monotonic() - self._saved >= SAVE_SECONDS:
             self.progress.step, self.progress.loss = step, self._loss(step, logs)
             self._save({"loss": self.progress.loss})
 
@@ -241,31 +262,30 @@ class Watch(keras.callbacks.Callback):
 
     def _save(self, record: dict[str, float]) -> None:
         """Write log and checkpoint."""
-        append_log(self.run / LOG, {"step": self._steps, "epoch": self.progress.epoch} | record)
-        save_checkpoint(self.run / CHECKPOINT, self.model, self.progress)
+        append_log(
+            self.run.folder / LOG, {"step": self._steps, "epoch": self.progress.epoch} | record
+        )
+        save_checkpoint(self.run.folder / CHECKPOINT, self.model, self.progress)
         self._saved = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Score, then save the best model before the checkpoint that says it is there."""
         seconds = time.perf_counter() - self._begin
-        estimates = self.validation.estimate(recipe_of(self.model).answer(self.model))
-        scores = self.validation.score(estimates)
-        loss = self._loss(len(self.mixes), logs)
+        estimates = self.run.validation.estimate(estimator_of(self.model))
+        scores = self.run.validation.score(estimates)
+        loss = self._loss(len(self.run.mixes), logs)
         self.progress.scores.append(scores.best)
         self.progress.step, self.progress.loss = 0, 0.0
         if self.progress.best_epoch == epoch:
-            model = ModelFile.from_network(self.model, **self.about)
-            model.halved().save(self.run / BEST)
-        steps = len(self.mixes) - self._before[0]
-        samples = steps * self.mixes.batch_size * self.mixes.samples / seconds
+            model = ModelFile.from_network(
+                self.model, sample_rate=self.run.mixes.sample_rate, **vars(self.run.about)
+            )
+            model.halved().save(self.run.folder / BEST)
         scalars = {
             "loss": loss,
-            **{f"validation/{name}": value for name, value in asdict(scores).items()},
-            "speed/audio_seconds_per_second": samples / self.mixes.sample_rate,
+            **{f"validation/{name}": value for name, value in vars(scores).items()},
+            **self._speed(seconds),
         }
-        if self.limit and self.model.kind == "wavenet":
-            work = BACKWARD * operations(self.model.config)
-            scalars["speed/share_of_limit"] = samples * work / self.limit
         self._save({name: round(value, 6) for name, value in scalars.items()})
         self.meter.clear()
         best = self.progress.best_epoch
@@ -277,8 +297,17 @@ class Watch(keras.callbacks.Callback):
         )  # fmt: skip
         if self.board:
             self.board.write(epoch, scalars)
-            if isinstance(self.validation, Validation):
-                self.board.show(epoch, self.validation, estimates)
-        if is_tired(self.progress, self.patience):
-            log.info("no better for %d epochs: stopped early", self.patience)
+            self.run.validation.show(self.board, epoch, estimates)
+        if is_tired(self.progress, self.run.patience):
+            log.info("no better for %d epochs: stopped early", self.run.patience)
             self.model.stop_training = True
+
+    def _speed(self, seconds: float) -> dict[str, float]:
+        """Return how fast an epoch was that took so many seconds."""
+        mixes = self.run.mixes
+        samples = (len(mixes) - self._before[0]) * mixes.batch_size * mixes.samples / seconds
+        speed = {"speed/audio_seconds_per_second": samples / mixes.sample_rate}
+        operations = self.model.architecture.operations
+        if self.run.limit and operations:
+            speed["speed/share_of_limit"] = samples * BACKWARD * operations / self.run.limit
+        return speed

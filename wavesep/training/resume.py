@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from ..errors import ModelFileError, OtherRunError
-from ..models.files import Arrays, load_arrays, save_arrays
+from ..models.arrays import Arrays, load_arrays, save_arrays
 
 
 @dataclass

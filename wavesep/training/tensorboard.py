@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..audio import Audio
-from ..dsp.pictures import DPI, draw_loudness, mel_power
+from ..pictures import DPI, draw_loudness, mel_power
 from .validation import Validation
 
 CLIPS = 4  # validation clips that are shown, spread over all of them

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import reduce
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from ..audio import Audio
 from ..data.clips import Clips, check_targets, pairs
 from ..dsp.scores import si_sdr
 from ..errors import AudioError, ClipError
+
+if TYPE_CHECKING:
+    from .tensorboard import Board
 
 
 @dataclass(frozen=True)
@@ -154,6 +158,10 @@ class Validation:
             separate(mixtures[i : i + batch_size]) for i in range(0, len(mixtures), batch_size)
         ]
         return np.concatenate(estimates)[: len(self.mixtures)]
+
+    def show(self, board: Board, epoch: int, estimates: Audio) -> None:
+        """Show some clips in TensorBoard, with sound and pictures."""
+        board.show(epoch, self, estimates)
 
     def score(self, estimates: Audio) -> Scores:
         """Compare estimates with the targets; one that is silent in its snippet has no SI-SDR."""

@@ -6,14 +6,12 @@ convolution sees a cell of the spectrum and its two neighbours.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from keras import layers, ops
 
-from .architecture import CELL_TAPS, EPSILON, layer_context
-
-Remember = Callable[[Any, int, str], Any]  # puts so many past frames of a signal in front of it
+from ..base import Remember
+from .architecture import CELL_TAPS, EPSILON, WaveNetArchitecture, layer_context
 
 MOMENTUM = 0.99  # of the means that a normalised convolution keeps
 SAMPLED = 4  # it takes them from every fourth frame: a tenth of the time, and as good
@@ -21,7 +19,7 @@ SAMPLED = 4  # it takes them from every fourth frame: a tenth of the time, and a
 
 def gated_layers(
     x: Any,
-    config: dict[str, Any],
+    architecture: WaveNetArchitecture,
     remember: Remember | None,
     *,
     dilations: list[int],
@@ -35,10 +33,9 @@ def gated_layers(
     ----------
     x : Keras tensor
         Unpadded: what comes out is shorter by `stack_context`.
-    config : dict
-        The arguments of `WaveNet`.
+    architecture : WaveNetArchitecture
     remember : callable, optional
-        See `wavesep.models.wavenet.estimate`.
+        See `wavesep.models.wavenet.network.estimate`.
     dilations : list of int
         One for each layer, in frames.
     filters, skip_filters : int
@@ -47,17 +44,17 @@ def gated_layers(
     """
     total = None
     for i, dilation in enumerate(dilations):
-        left, right = layer_context(config["kernel_size"], dilation)
+        left, right = layer_context(architecture.kernel_size, dilation)
         if remember:
             x = remember(x, left + right, f"{name}{i}_past")
         x, skip = gated_layer(
             x,
             filters=filters,
             skip_filters=skip_filters,
-            kernel_size=config["kernel_size"],
+            kernel_size=architecture.kernel_size,
             dilation=dilation,
-            activation=config["activation"],
-            normalised=config["filterbank"] > 0,
+            activation=architecture.activation,
+            normalised=architecture.filterbank > 0,
             name=f"{name}{i}",
         )
         if total is None:

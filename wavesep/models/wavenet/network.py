@@ -12,21 +12,18 @@ from typing import Any
 import keras
 from keras import layers
 
-from .architecture import (
-    check_architecture,
-    layer_dilations,
-    network_context,
-    stack_context,
-    whole_dilations,
-)
+from ..base import Remember
+from .architecture import WaveNetArchitecture
 from .filterbank import HINTS, cell_count
-from .layers import Remember, convolution, crop, gated_layers, normalise
+from .layers import convolution, crop, gated_layers, normalise
 from .sub_bands import analyse, cells, synthesise
+
+PADDINGS = ("same", "valid")
 
 
 def estimate(
     mixture: Any,
-    config: dict[str, Any],
+    architecture: WaveNetArchitecture,
     remember: Remember | None = None,
 ) -> Any:
     """Apply the whole network to ``(batch, samples, channels)``, unpadded.
@@ -34,20 +31,19 @@ def estimate(
     Parameters
     ----------
     mixture : Keras tensor
-    config : dict
-        The arguments of `WaveNet`.
+    architecture : WaveNetArchitecture
     remember : callable, optional
         For a network that is given a sound piece after piece. Called with a signal, a number of
         frames and a name, it returns the signal with so many of its past frames in front. Default:
         the mixture holds its context.
     """
-    if config["filterbank"]:
-        return weigh(mixture, config, remember)
-    width = config["frame_size"] * config["channels"]
+    if architecture.filterbank:
+        return masked_estimate(mixture, architecture, remember)
+    width = architecture.frame_size * architecture.channels
     x = layers.Reshape((-1, width), name="fold")(mixture)
-    total = whole_layers(x, config, layer_dilations(config), remember)
+    total = whole_layers(x, architecture, architecture.dilations, remember)
     frames = layers.Conv1D(
-        width * config["targets"],
+        width * architecture.targets,
         1,
         # begins near silence: a loud first guess drives the first steps so far that units die
         kernel_initializer=keras.initializers.RandomNormal(stddev=1e-3),
@@ -55,26 +51,28 @@ def estimate(
         name="decoder",
     )(total)
     samples = layers.Reshape(
-        (-1, config["channels"] * config["targets"]), dtype="float32", name="unfold"
+        (-1, architecture.channels * architecture.targets), dtype="float32", name="unfold"
     )
     return samples(frames)
 
 
 def whole_layers(
-    x: Any, config: dict[str, Any], dilations: list[int], remember: Remember | None
+    x: Any, architecture: WaveNetArchitecture, dilations: list[int], remember: Remember | None
 ) -> Any:
     """Map frames, ``(batch, frames, width)``, to what layers and the head make of them."""
-    x = convolution(x, config["filters"], activation=config["activation"], name="encoder")
+    x = convolution(x, architecture.filters, activation=architecture.activation, name="encoder")
     total = gated_layers(
-        x, config, remember, dilations=dilations,
-        filters=config["filters"], skip_filters=config["skip_filters"], name="layer",
+        x, architecture, remember, dilations=dilations,
+        filters=architecture.filters, skip_filters=architecture.skip_filters, name="layer",
     )  # fmt: skip
-    for i, size in enumerate(config["head"]):
+    for i, size in enumerate(architecture.head):
         total = convolution(total, size, activation="relu", name=f"head{i}")
     return total
 
 
-def weigh(mixture: Any, config: dict[str, Any], remember: Remember | None) -> Any:
+def masked_estimate(
+    mixture: Any, architecture: WaveNetArchitecture, remember: Remember | None
+) -> Any:
     """Apply a network with a filterbank; see `estimate`.
 
     ::
@@ -84,39 +82,39 @@ def weigh(mixture: Any, config: dict[str, Any], remember: Remember | None) -> An
                             └─ crop ─(×)─ synthesis ─ estimate                to cell ─┐
                                       └──────────────────────── sigmoid, mask ─────────┘
     """
-    count, filters = cell_count(config["filterbank"]), config["cell_filters"]
-    whole_context = stack_context(config, whole_dilations(config))
-    cell_context = stack_context(config, layer_dilations(config))
+    count, filters = cell_count(architecture.filterbank), architecture.cell_filters
+    whole_context = architecture.stack_context(architecture.whole_dilations)
+    cell_context = architecture.stack_context(architecture.dilations)
 
-    def later(x: Any, contexts: list[tuple[int, int]], name: str) -> Any:
-        """Leave out the contexts of layers that others went through."""
+    def crop_context(x: Any, contexts: list[tuple[int, int]], name: str) -> Any:
+        """Crop what the layers of these contexts have cropped from the other signals."""
         left, right = map(sum, zip(*contexts, strict=True))
         if remember:
             x, left = remember(x, right, f"{name}_past"), 0
         return crop(x, left, right, name)
 
-    analysed = analyse(mixture, config, remember)
-    x = cells(analysed, config)
+    analysed = analyse(mixture, architecture, remember)
+    x = cells(analysed, architecture)
     width = x.shape[-1]
     x = normalise(layers.Reshape((-1, count * width), name="spectrum")(x), "spectrum_norm")
 
-    whole = whole_layers(x, config, whole_dilations(config), remember)
+    whole = whole_layers(x, architecture, architecture.whole_dilations, remember)
     whole = layers.Activation("relu", name="hints_relu")(normalise(whole, "hints_norm"))
     hints = convolution(whole, count * HINTS, name="hints")
     hints = layers.Reshape((-1, count, HINTS), name="hints_cells")(hints)
-    x = later(x, [whole_context], "spectrum_crop")
+    x = crop_context(x, [whole_context], "spectrum_crop")
     x = layers.Reshape((-1, count, width), name="spectrum_cells")(x)
     x = layers.Concatenate(name="hinted")([x, hints])
 
-    x = convolution(x, filters, activation=config["activation"], name="cell_encoder")
+    x = convolution(x, filters, activation=architecture.activation, name="cell_encoder")
     x = gated_layers(
-        x, config, remember, dilations=layer_dilations(config),
+        x, architecture, remember, dilations=architecture.dilations,
         filters=filters, skip_filters=filters, name="cell_layer",
     )  # fmt: skip
     x = layers.Activation("relu", name="mask_relu")(normalise(x, "mask_norm"))
-    mask = convolution(x, width * config["targets"], activation="sigmoid", name="mask")
-    analysed = later(analysed, [whole_context, cell_context], "analysed_crop")
-    return synthesise(mask, analysed, config, remember)
+    mask = convolution(x, width * architecture.targets, activation="sigmoid", name="mask")
+    analysed = crop_context(analysed, [whole_context, cell_context], "analysed_crop")
+    return synthesise(mask, analysed, architecture, remember)
 
 
 @keras.saving.register_keras_serializable(package="wavesep")
@@ -175,12 +173,13 @@ class WaveNet(keras.Model):
 
     Attributes
     ----------
+    architecture : WaveNetArchitecture
+        The arguments, but for the padding.
+    padding : str
     left_context, right_context : int
         Samples that a frame of the output needs before and after itself.
     receptive_field : int
         What a frame of the output depends on: ``left_context + frame_size + right_context``.
-    dilations : list of int
-        Of the layers, in frames.
 
     Raises
     ------
@@ -192,58 +191,32 @@ class WaveNet(keras.Model):
     .. [1] J. Vossen, "Using Deep Learning to isolate vocals from songs", 2019.
     """
 
-    kind = "wavenet"
+    def __init__(self, *, padding: str = "same", name: str | None = None, **arguments: Any) -> None:
+        architecture = WaveNetArchitecture(**arguments)
+        if padding not in PADDINGS:
+            raise ValueError(f"padding must be one of {PADDINGS}. Received: {padding!r}")
+        left, right = architecture.context
 
-    def __init__(
-        self,
-        *,
-        filters: int = 128,
-        skip_filters: int = 192,
-        kernel_size: int = 2,
-        stacks: int = 3,
-        layers_per_stack: int = 10,
-        dilation_base: int = 2,
-        frame_size: int = 1,
-        channels: int = 2,
-        targets: int = 1,
-        head: tuple[int, ...] = (),
-        filterbank: int = 0,
-        cell_filters: int = 32,
-        activation: str = "relu",
-        padding: str = "same",
-        name: str | None = None,
-    ) -> None:
-        config: dict[str, Any] = {
-            "filters": filters,
-            "skip_filters": skip_filters,
-            "kernel_size": kernel_size,
-            "stacks": stacks,
-            "layers_per_stack": layers_per_stack,
-            "dilation_base": dilation_base,
-            "frame_size": frame_size,
-            "channels": channels,
-            "targets": targets,
-            "head": tuple(head),
-            "filterbank": filterbank,
-            "cell_filters": cell_filters,
-            "activation": activation,
-            "padding": padding,
-        }
-        check_architecture(config)
-        left, right = network_context(config)
-
-        mixture = keras.Input((None, channels), name="mixture")
+        mixture = keras.Input((None, architecture.channels), name="mixture")
         x = mixture
         if padding == "same":
             x = layers.ZeroPadding1D((left, right), name="pad")(x)
-        super().__init__(inputs=mixture, outputs=estimate(x, config), name=name)
+        super().__init__(inputs=mixture, outputs=estimate(x, architecture), name=name)
 
-        self.config = config
-        self.dilations = layer_dilations(config)
+        self.architecture = architecture
+        self.padding = padding
         self.left_context = left
         self.right_context = right
-        self.receptive_field = left + frame_size + right
+        self.receptive_field = left + architecture.frame_size + right
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        return self.config | {"name": self.name}
+        return self.architecture.arguments | {"padding": self.padding, "name": self.name}
+
+
+def step_network(
+    architecture: WaveNetArchitecture, groups: int, samples: int, remember: Remember
+) -> keras.Model:
+    """Build the network that is given a sound piece after piece and keeps its past."""
+    mixture = keras.Input(batch_shape=(groups, samples, architecture.channels))
+    return keras.Model(mixture, estimate(mixture, architecture, remember))

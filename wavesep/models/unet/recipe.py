@@ -1,0 +1,49 @@
+"""How a U-Net is trained: the error of the magnitudes that its masks let through."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from ...audio import Audio
+from ..recipe import Batch, Recipe
+from .architecture import UNetArchitecture
+
+PATCH = 128  # frames that it is trained on at a time
+
+
+def recipe(architecture: UNetArchitecture) -> Recipe:
+    """Return how a `UNet` is trained."""
+    return Recipe(
+        masked_error,
+        lambda rate: keras.optimizers.Adam(rate, weight_decay=1e-5),
+        learning_rate=1e-4,
+        examples=partial(magnitude_examples, architecture),
+        samples=architecture.samples_of(PATCH),
+    )
+
+
+def masked_error(truth: Any, masks: Any) -> Any:
+    """Return the mean absolute error of masked magnitudes; see `magnitude_examples`.
+
+    A. Jansson et al. (2017), equation 1.
+    """
+    targets, mixtures = ops.split(truth, 2, axis=-1)
+    return ops.mean(ops.abs(masks * mixtures - targets), axis=-1)
+
+
+def magnitude_examples(architecture: UNetArchitecture, mixtures: Audio, targets: Audio) -> Batch:
+    """Return the mixtures' magnitudes, and those that the masks are compared by.
+
+    They are ``(batch, bins, frames, channels)``, and ``(batch, bins, frames, 2 * channels *
+    targets)``: the targets' magnitudes, then those that their masks are multiplied with.
+    """
+    mixed, wanted = (
+        np.abs(architecture.spectra(audio)).transpose(0, 2, 3, 1) for audio in (mixtures, targets)
+    )
+    masked = np.tile(mixed, architecture.targets)
+    return mixed, np.concatenate([wanted, masked], axis=-1)

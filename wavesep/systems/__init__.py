@@ -1,0 +1,1 @@
+"""Systems: models by name, alone, at several speeds, filtered, or as a mean of several."""

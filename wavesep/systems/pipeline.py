@@ -1,0 +1,180 @@
+"""Blocks of a mixture in, its stems out as far as they are ready."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Protocol
+
+import numpy as np
+
+from ..audio import Audio
+from ..audio.checks import check_estimate, check_sound
+from ..dsp.blocks import BlockQueue
+from ..dsp.channels import join_channels, split_channels
+from ..dsp.resample import Resampler, tail
+
+Stems = dict[str, Audio]
+
+
+class Runner(Protocol):
+    """What estimates a sound that comes in blocks: see `ChunkRunner` and `StepRunner`."""
+
+    def push(self, block: Audio) -> Audio:
+        """Map ``(groups, samples, channels)`` to ``(groups, ready samples, out_channels)``."""
+        ...
+
+    def drain(self) -> Iterator[Audio]:
+        """Yield the rest, each part when it is ready."""
+        ...
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What a mixture has, and what of it a model takes and gives.
+
+    Attributes
+    ----------
+    sources : tuple of str
+        The model's targets, then the one that is what they leave of the mixture.
+    model_rate, model_channels : int
+    sample_rate, channels : int
+        Of the mixture and of the stems.
+    """
+
+    sources: tuple[str, ...]
+    model_rate: int
+    model_channels: int
+    sample_rate: int
+    channels: int
+
+
+class Pipeline:
+    """The way of a mixture to its stems: another rate, other channels, a network, and all back.
+
+    Parameters
+    ----------
+    runner : Runner
+        Takes and gives groups of the model's channels, at the model's rate.
+    signal : Signal
+    """
+
+    def __init__(self, runner: Runner, signal: Signal) -> None:
+        rate, model_rate = signal.sample_rate, signal.model_rate
+        self._runner = runner
+        self._signal = signal
+        self._tail = tail(rate, model_rate)
+        self._there = Resampler(rate, model_rate, signal.channels)
+        self._back = Resampler(model_rate, rate, signal.channels * (len(signal.sources) - 1))
+        self._mixture = BlockQueue(signal.channels)
+        self.samples = 0  # pushed so far
+
+    def push(self, block: Audio) -> Stems:
+        """Go on with the mixture, ``(samples, channels)``; return what is ready of its stems.
+
+        Raises
+        ------
+        NonFiniteAudioError
+            If a sample is NaN or infinite: nothing of the block has been taken.
+        AudioError
+            If a sample is beyond 100: nor then.
+        """
+        check_sound(block, self.samples)
+        self.samples += len(block)
+        self._mixture.put(block)
+        return self._stems(self._estimate(block))
+
+    def flush(self) -> Stems:
+        """End the mixture and return the rest of its stems."""
+        return joined(self.drain())
+
+    def drain(self) -> Iterator[Stems]:
+        """End the mixture and yield the rest of its stems, each part when it is ready."""
+        yield self._stems(self._estimate(np.zeros((self._tail, self._signal.channels), np.float32)))
+        yield self._stems(self._estimate_resampled(self._there.flush()))
+        for estimate in self._runner.drain():
+            yield self._stems(self._back.push(self._join(estimate)))
+        yield self._stems(self._back.flush())
+
+    def _estimate(self, block: Audio) -> Audio:
+        """Return what is ready of the targets: ``(samples, targets * channels)``."""
+        return self._estimate_resampled(self._there.push(block))
+
+    def _estimate_resampled(self, block: Audio) -> Audio:
+        groups = split_channels(block, self._signal.model_channels)
+        return self._back.push(self._join(self._runner.push(groups)))
+
+    def _join(self, estimate: Audio) -> Audio:
+        """Return the targets one beside the other, each in the channels of the mixture."""
+        targets = np.split(estimate, len(self._signal.sources) - 1, axis=2)
+        return np.concatenate([join_channels(t, self._signal.channels) for t in targets], axis=1)
+
+    def _stems(self, estimate: Audio) -> Stems:
+        """Name the targets, and give the rest of the mixture to the last source."""
+        count = min(len(estimate), len(self._mixture))  # what goes beyond comes of the tail's zeros
+        check_estimate(estimate)
+        targets = np.split(estimate[:count], len(self._signal.sources) - 1, axis=1)
+        rest = self._mixture.take(count) - sum(targets)
+        return dict(zip(self._signal.sources, [*targets, rest], strict=True))
+
+
+class MeanPipeline:
+    """Several pipelines for one mixture; its stems are the means of theirs.
+
+    Parameters
+    ----------
+    pipelines : list of Pipeline or MeanPipeline
+        Of the same sources and channels.
+    sources : tuple of str
+    channels : int
+        Of the mixture.
+    """
+
+    def __init__(
+        self, pipelines: list[AnyPipeline], sources: tuple[str, ...], channels: int
+    ) -> None:
+        self._pipelines = pipelines
+        self._ready = [{s: BlockQueue(channels) for s in sources} for _ in pipelines]
+        self._sources = sources
+        self._channels = channels
+
+    @property
+    def samples(self) -> int:
+        """Samples pushed so far."""
+        return self._pipelines[0].samples
+
+    def push(self, block: Audio) -> Stems:
+        """See `Pipeline`."""
+        return self._means([pipeline.push(block) for pipeline in self._pipelines])
+
+    def flush(self) -> Stems:
+        """See `Pipeline`."""
+        return joined(self.drain())
+
+    def drain(self) -> Iterator[Stems]:
+        """See `Pipeline`."""
+        nothing = {source: np.zeros((0, self._channels), np.float32) for source in self._sources}
+        rests = [pipeline.drain() for pipeline in self._pipelines]
+        for parts in zip_longest(*rests, fillvalue=nothing):
+            yield self._means([*parts])
+
+    def _means(self, parts: list[Stems]) -> Stems:
+        """Return the means as far as all are ready."""
+        for ready, stems in zip(self._ready, parts, strict=True):
+            for source, stem in stems.items():
+                ready[source].put(stem)
+        count = min(len(ready[self._sources[0]]) for ready in self._ready)
+        return {
+            source: np.mean([ready[source].take(count) for ready in self._ready], axis=0)
+            for source in self._sources
+        }
+
+
+AnyPipeline = Pipeline | MeanPipeline
+
+
+def joined(parts: Iterable[Stems]) -> Stems:
+    """Return stems that came in parts as one."""
+    together = [*parts]
+    return {source: np.concatenate([part[source] for part in together]) for source in together[0]}

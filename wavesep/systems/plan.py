@@ -1,0 +1,48 @@
+"""How the sound of a system is cut into chunks."""
+
+from __future__ import annotations
+
+from ..audio.checks import MOST_SECONDS, to_number
+from ..dsp.chunks import ChunkPlan
+from ..errors import OptionError
+from .tree import System
+
+# Of a chunk, by default: so many frames, to keep all cores busy, or so many samples, whichever is
+# shorter, but at least so many times its context, of which about half is computed twice. Longer
+# ones leave the cache: measured slower.
+CHUNK_FRAMES, CHUNK_SAMPLES = 8192, 2**18
+CHUNK_CONTEXTS = 5
+# Longer than this, in seconds, they show too seldom how far a song is: then twice the context will
+# do. A U-Net's were 59 s; with 30 s, what more is computed twice is less than what the last chunk
+# of a song has no use for.
+CHUNK_SECONDS, LEAST_CONTEXTS = 30, 2
+
+
+def chunk_plan(system: System, seconds: float | None) -> ChunkPlan:
+    """Return how a system's sound is cut; chunks are a multiple of its frame size.
+
+    Parameters
+    ----------
+    system : System
+    seconds : float, > 0, optional
+        Of a chunk; default: what is fast.
+
+    Raises
+    ------
+    OptionError
+        If the seconds are no such number.
+    """
+    frame_size, (left, right) = system.frame_size, system.context
+    if seconds is None:
+        samples = min(CHUNK_FRAMES * frame_size, CHUNK_SAMPLES)
+        longest = max(CHUNK_SECONDS * system.rate, LEAST_CONTEXTS * (left + right))
+        chunk = max(samples, min(CHUNK_CONTEXTS * (left + right), longest), frame_size)
+    elif 0 < to_number(seconds) <= MOST_SECONDS:
+        chunk = max(round(to_number(seconds) * system.rate), frame_size)
+    else:
+        raise OptionError(
+            f"chunk_seconds must be more than 0 and {MOST_SECONDS:g} at most, not {seconds!r}"
+        )
+    architecture = system.file.architecture
+    out_channels = architecture.channels * architecture.targets
+    return ChunkPlan(chunk // frame_size * frame_size, left, right, frame_size, out_channels)
