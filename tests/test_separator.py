@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -19,6 +21,7 @@ from wavesep.errors import (
     OptionError,
 )
 from wavesep.models.files import ModelFile, read_model_file
+from wavesep.systems.tree import leaves
 
 RATES = [8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 88_200, 96_000, 192_000]
 
@@ -55,10 +58,13 @@ def test_chunked_equals_whole(
     seed: int,
 ) -> None:
     mixture = random_audio(samples, seed=seed)
-    separator = Separator(tiny_file, engine, "float32", chunk_seconds=4 * chunk_frames / 44_100)
-    separator._systems[0].engine.batch_size = batch_size
+    separator = Separator(
+        tiny_file, engine=engine, precision="float32", chunk_seconds=4 * chunk_frames / 44_100
+    )
+    (ready,) = leaves(separator._systems)
+    ready.engine.batch_size = batch_size
     if engine == "keras":
-        separator._systems[0].engine._network.run_eagerly = True  # type: ignore[attr-defined]
+        ready.engine._network.run_eagerly = True  # type: ignore[attr-defined]
 
     stems = separator.separate(mixture, 44_100)
 
@@ -134,9 +140,9 @@ def test_stems_stay_where_they_were(tiny_file: Path, tmp_path: Path, rate: int) 
         file.arrays["layer0_tanh/kernel"][1, i, i] = 1e-3  # tanh is linear for so little
         file.arrays["layer0_skip/kernel"][0, i, i] = 1
         file.arrays["decoder/kernel"][0, i, 2 * i] = 2e3  # a sigmoid of zero is a half
-    file.architecture["activation"] = "linear"
     path = tmp_path / "through.safetensors"
-    file.save(path)
+    linear: Any = replace(file.architecture, activation="linear")  # type: ignore[call-arg]
+    replace(file, architecture=linear).save(path)
     time = np.arange(rate) / rate
     tone = (0.5 * np.sin(2 * np.pi * 440 * time)).astype(np.float32)
     mixture = np.stack([tone, 0 * tone], axis=1)

@@ -16,7 +16,8 @@ from wavesep import Separator
 from wavesep.audio import Audio
 from wavesep.audio.read import read_audio
 from wavesep.errors import NonFiniteAudioError, OptionError
-from wavesep.stream import Stems, Stream
+from wavesep.stream import Stream
+from wavesep.systems.pipeline import Stems
 
 RATES = [44_100, 48_000, 22_050, 16_001]
 STEP = 192 * 4  # samples of the tiny model, whose frames have four
@@ -82,7 +83,7 @@ SEPARATORS: dict[tuple[str, str], Separator] = {}
 def cached_separator(path: Path, engine: str, precision: str) -> Separator:
     """One separator for all of hypothesis' examples, which cannot take a narrower fixture."""
     if (engine, precision) not in SEPARATORS:
-        SEPARATORS[engine, precision] = Separator(path, engine, precision)
+        SEPARATORS[engine, precision] = Separator(path, engine=engine, precision=precision)
     return SEPARATORS[engine, precision]
 
 
@@ -92,7 +93,7 @@ def test_every_engine_and_precision_streams_what_it_separates(
     tiny_file: Path, engine: str, precision: str
 ) -> None:
     try:
-        separator = Separator(tiny_file, engine, precision)
+        separator = Separator(tiny_file, engine=engine, precision=precision)
     except OptionError as error:
         pytest.skip(str(error))
     mixture = random_audio(5_001, 3)

@@ -13,25 +13,37 @@ from hypothesis import strategies as st
 
 from wavesep import Separator, list_models, load_model
 from wavesep.audio import Audio
-from wavesep.engines.system import chunk_plan
 from wavesep.errors import EmptyAudioError, ModelFileError, NonFiniteAudioError, OptionError
-from wavesep.models.files import ModelFile, network_class, read_model_file
-from wavesep.models.rules import RULES
-from wavesep.models.spectrogram import JANSSON, MASK_CNN, VOCAL_ACTIVITY
+from wavesep.models.base import Architecture
+from wavesep.models.files import ModelFile, read_model_file
+from wavesep.models.frame_cnn.architecture import ActivityArchitecture, FrameCnnArchitecture
+from wavesep.models.presets import RULES
+from wavesep.models.unet.architecture import UNetArchitecture
+from wavesep.models.wavenet.architecture import WaveNetArchitecture
+from wavesep.systems.plan import chunk_plan
+from wavesep.systems.tree import System, leaves
 
 RATE = 8_000
-NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
-    "mask_cnn": (
-        "frame_cnn",
-        MASK_CNN | {"window": 64, "hop": 16, "frames": 9, "filters": (3, 2, 3, 2), "units": 4},
+NETWORKS: dict[str, Architecture] = {
+    "mask_cnn": FrameCnnArchitecture(window=64, hop=16, frames=9, filters=(3, 2, 3, 2), units=4),
+    "unet": UNetArchitecture(window=64, hop=48, filters=3, depth=2),
+    "unet_stereo": UNetArchitecture(
+        window=64, hop=16, filters=3, depth=2, channels=2, targets=3
     ),
-    "unet": ("unet", JANSSON | {"window": 64, "hop": 48, "filters": 3, "depth": 2}),
-    "unet_stereo": (
-        "unet",
-        JANSSON | {"window": 64, "hop": 16, "filters": 3, "depth": 2, "channels": 2, "targets": 3},
+    "wavenet": WaveNetArchitecture(
+        filters=3, skip_filters=3, kernel_size=3, stacks=1, layers_per_stack=3, frame_size=4,
+        channels=1,
     ),
-}
-SYSTEMS = [*NETWORKS, "mask_cnn:wiener", "unet_stereo:wiener", "mask_cnn+unet", "unet:speeds"]
+}  # fmt: skip
+COMBINED = [
+    "mask_cnn:wiener",
+    "unet_stereo:wiener",
+    "mask_cnn+unet",
+    "unet:speeds",
+    "wavenet:speeds+unet",
+    "unet:wiener+wavenet:speeds:wiener+mask_cnn",
+]
+SYSTEMS = [*NETWORKS, *COMBINED]
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +51,14 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of small networks with random weights."""
     folder = tmp_path_factory.mktemp("systems")
     rng = np.random.default_rng(2)
-    for name, (kind, architecture) in NETWORKS.items():
-        network = network_class(kind)(**architecture)
+    for name, architecture in NETWORKS.items():
+        network = architecture.network()
         for variable in network.weights:
             positive = variable.name.endswith("variance")
             low, high = (0.5, 2.0) if positive else (-0.7, 0.7)
             variable.assign(rng.uniform(low, high, variable.shape))
         sources = ("vocals", "accompaniment")
-        if architecture["targets"] == 3:
+        if architecture.targets == 3:
             sources = ("vocals", "drums", "bass", "other")  # type: ignore[assignment]
         file = ModelFile.from_network(network, sample_rate=RATE, sources=sources)
         file.save(folder / f"{name}.safetensors")
@@ -55,9 +67,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def path_of(system: str, models: Path) -> str:
     """Return a system of the fixture's networks as `Separator` takes it."""
-    names = system.partition(":")[0]
-    paths = "+".join(str(models / f"{name}.safetensors") for name in names.split("+"))
-    return paths + system[len(names) :]
+    parts = [part.partition(":") for part in system.split("+")]
+    return "+".join(f"{models / name}.safetensors{colon}{rest}" for name, colon, rest in parts)
 
 
 def mixture_of(samples: int, channels: int = 2) -> Audio:
@@ -139,7 +150,7 @@ def test_a_sample_hears_its_context_and_no_more(system: str, models: Path) -> No
     mixture[place] += 0.5
     after = separator.separate(mixture, RATE)
     changed = np.flatnonzero((after["vocals"] != before["vocals"]).any(axis=1))
-    size = read_model_file(path_of(system, models)).frame_size
+    size = NETWORKS[system].frame_size
     assert changed.min() >= place - right - size
     assert changed.max() <= place + left + size
 
@@ -163,12 +174,68 @@ def test_the_order_of_what_stands_behind_a_name_does_not_matter(models: Path) ->
     np.testing.assert_array_equal(first, second)
 
 
-def test_the_mean_is_the_mean(models: Path) -> None:
+def weigh(tree: str, models: Path, mixture: Audio) -> Audio:
+    """Return the vocals of means worked out from their parts, each separated alone."""
+    parts = tree.split("+")
+    alone = [Separator(path_of(part, models)).separate(mixture, RATE)["vocals"] for part in parts]
+    return np.asarray(np.mean(alone, axis=0))
+
+
+@pytest.mark.parametrize("system", [name for name in COMBINED if "+" in name])
+def test_each_part_of_a_mean_has_the_same_weight(system: str, models: Path) -> None:
     mixture = mixture_of(4_000)
-    both = Separator(path_of("mask_cnn+unet", models)).separate(mixture, RATE)
-    apart = [Separator(path_of(s, models)).separate(mixture, RATE) for s in ("mask_cnn", "unet")]
-    for source, stem in both.items():
-        np.testing.assert_allclose(stem, (apart[0][source] + apart[1][source]) / 2, atol=1e-6)
+    vocals = Separator(path_of(system, models)).separate(mixture, RATE)["vocals"]
+    np.testing.assert_allclose(vocals, weigh(system, models, mixture), atol=1e-6)
+
+
+def test_speeds_change_no_rate(models: Path) -> None:
+    plain, speeds = (Separator(path_of(name, models)) for name in ("unet", "unet:speeds"))
+    assert plain.sample_rate == speeds.sample_rate == RATE
+    # the slowest hears the longest time
+    assert speeds.left_context == pytest.approx(1.12 * plain.left_context, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["unet:speeds:wiener", "unet+unet:speeds", "unet:wiener+unet"])
+def test_a_network_is_compiled_once(
+    name: str, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from wavesep.engines.openvino import network, runtime
+
+    compiled: list[str] = []
+
+    def compile_graph(*given: Any) -> Any:
+        compiled.append(name)
+        return runtime.compile_graph(*given)
+
+    monkeypatch.setattr(network, "compile_graph", compile_graph)
+    Separator(path_of(name, models))
+    assert len(compiled) == 1
+
+
+@pytest.mark.parametrize("suffix", ["", ":wiener", ":speeds", ":speeds:wiener"])
+@pytest.mark.parametrize("name", ["a+b.safetensors", "a:speeds", "a+b:wiener+c"])
+def test_a_file_has_what_name_it_likes(
+    name: str, suffix: str, models: Path, tmp_path: Path
+) -> None:
+    plain, odd = models / "unet.safetensors", tmp_path / name
+    odd.write_bytes(plain.read_bytes())
+    mixture = mixture_of(4_000)
+
+    for before, after in (("", ""), ("centre+", ""), ("", "+centre")):
+        first, second = (
+            Separator(f"{before}{path}{suffix}{after}").separate(mixture, RATE)["vocals"]
+            for path in (plain, odd)
+        )
+        np.testing.assert_array_equal(first, second)
+
+
+def test_a_suffix_belongs_to_the_name_before_it(models: Path) -> None:
+    separator = Separator(path_of("unet:wiener+mask_cnn:speeds", models))
+    systems = [ready.system for ready in leaves(separator._systems)]
+    assert [(s.file.kind, s.wiener, s.speed) for s in systems] == [
+        ("unet", True, 1.0),
+        *(("frame_cnn", False, speed) for speed in (1.0, 0.89, 1.12)),
+    ]
 
 
 def test_wiener_gives_each_frequency_to_the_louder(models: Path) -> None:
@@ -247,7 +314,7 @@ def test_all_systems_are_listed() -> None:
 
 
 def test_what_cannot_separate_is_refused(models: Path, tmp_path: Path) -> None:
-    network = network_class("frame_cnn")(**(VOCAL_ACTIVITY | {"filters": (2, 2, 2, 2)}))
+    network = ActivityArchitecture(filters=(2, 2, 2, 2)).network()
     path = tmp_path / "activity.safetensors"
     ModelFile.from_network(network, sample_rate=RATE, sources=("activity",)).save(path)
 
@@ -272,18 +339,9 @@ def test_bad_input(system: str, models: Path) -> None:
     assert not any(stem.any() for stem in silent.values())
 
 
-def test_a_model_of_an_unknown_kind_is_refused(tiny_file: Path, tmp_path: Path) -> None:
-    from dataclasses import replace
-
-    path = tmp_path / "later.safetensors"
-    replace(read_model_file(tiny_file), kind="transformer").save(path)
-    with pytest.raises(ModelFileError, match="update wavesep"):
-        read_model_file(path)
-
-
 @pytest.mark.parametrize("model", [name for name, about in list_models().items() if about.ships])
 def test_no_chunk_is_so_long_that_progress_stands_still(model: str) -> None:
     file = read_model_file(model)
-    plan = chunk_plan(file, None)
+    plan = chunk_plan(System(file), None)
 
     assert plan.chunk <= max(30 * file.sample_rate, 2 * (plan.left_context + plan.right_context))

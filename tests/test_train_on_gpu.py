@@ -23,7 +23,7 @@ from wavesep.data.mixes import Augmentation
 from wavesep.data.production import Production
 from wavesep.models.files import read_model_file
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[1] / "examples" / "weights"
 sys.path.insert(0, str(EXAMPLES))
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")

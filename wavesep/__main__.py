@@ -30,7 +30,8 @@ def run() -> NoReturn:
     """
     open_missing_streams()
     take_signals(leave)
-    from .cli import INTERRUPTED, main
+    from .cli import main
+    from .cli.console import INTERRUPTED
     from .cli.streams import PatientStream
 
     stdout, stderr = PatientStream(sys.stdout), PatientStream(sys.stderr)

@@ -17,20 +17,22 @@ from rich.logging import RichHandler
 from .. import __version__
 from ..audio.suffixes import is_audio
 from .bench import add_bench
-from .console import Parser, printable
+from .console import INTERRUPTED, Parser, printable
 from .evaluate import add_evaluate
 from .faults import reason
 from .info import add_info
 from .separate import add_separate
 from .songs import URL
 from .streams import PatientStream
+from .train import add_train
 
 log = logging.getLogger("wavesep")
 
-INTERRUPTED = 130  # the shell's own code for Ctrl-C
+WIDEST = 10_000  # columns
 NO_COMMAND = 2  # argparse's own code for a wrong command line
 COMMANDS = {
     "separate": add_separate,
+    "train": add_train,
     "evaluate": add_evaluate,
     "info": add_info,
     "bench": add_bench,
@@ -64,6 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     with os.fdopen(os.dup(2), "w") as stderr:  # is heard while fd 2 is hushed
         console = Console(file=cast(TextIO, PatientStream(stderr)))
+        if not console.is_terminal:
+            console.width = WIDEST  # a log has whole lines
         handler = RichHandler(console=console, show_time=False, show_path=False)
         handler.setFormatter(Plain("%(message)s"))
         log.addHandler(handler)

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+INTERRUPTED = 130  # the shell's own code for Ctrl-C
 WIDTH = 120  # columns, of a table that goes to a file
 
 

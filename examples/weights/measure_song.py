@@ -1,6 +1,6 @@
 """Measure what a model does to a song whose stems nobody has.
 
-    python examples/measure_song.py song.mp3 --without-singer 0-12.5 61-70 --picture song.png
+    python examples/weights/measure_song.py song.mp3 --without-singer 0-12.5 61-70
 
 Printed are: how far the vocals lie below the mixture where nobody sings; how loud they are above
 8 kHz, where consonants are; their offset from zero; and by how much the stems depend on where

@@ -1,6 +1,6 @@
 """Average the weights of two trained networks, one of which was trained on from the other.
 
-    python examples/average.py new.safetensors old.safetensors --share 0.3 average.safetensors
+    python examples/weights/average.py new.safetensors old.safetensors mean.safetensors
 
 What a network gains by more training on some kind of song, and what it forgets of other kinds, go
 by different shares: some of the old weights give much of the latter back. M. Wortsman et al.,

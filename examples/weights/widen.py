@@ -1,7 +1,7 @@
 """Give the layers of a WaveNet with a filterbank more channels, to train it on as a larger one.
 
-    python examples/widen.py vocals 64 wide.safetensors
-    python examples/train.py vocals/ accompaniment/ --start wide.safetensors
+    python examples/weights/widen.py vocals 64 wide.safetensors
+    wavesep train vocals/ accompaniment/ --start wide.safetensors
 
 It answers as before: new channels are heard by new ones alone until training changes that.
 After T. Chen et al., "Net2Net", arXiv:1511.05641, with zeros instead of copies.
@@ -15,8 +15,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-import wavesep
-from wavesep.models.files import ModelFile, network_arrays, read_model_file
+from wavesep.models.arrays import network_arrays
+from wavesep.models.files import ModelFile, read_model_file
+from wavesep.models.wavenet.architecture import WaveNetArchitecture
 
 Array = NDArray[np.float32]
 
@@ -39,12 +40,12 @@ def widened(name: str, old: Array, new: Array) -> Array:
     return wide
 
 
-def widen(file: ModelFile, cell_filters: int) -> ModelFile:
+def widen(file: ModelFile, architecture: WaveNetArchitecture, cell_filters: int) -> ModelFile:
     """Return a network with more cell filters and the same answers."""
-    architecture = file.architecture | {"cell_filters": cell_filters}
-    new = network_arrays(wavesep.WaveNet(**architecture))
+    wide = replace(architecture, cell_filters=cell_filters)
+    new = network_arrays(wide.network())
     arrays = {name: widened(name, file.arrays[name], new[name]) for name in file.arrays}
-    return replace(file, architecture=architecture, arrays=arrays)
+    return replace(file, architecture=wide, arrays=arrays)
 
 
 if __name__ == "__main__":
@@ -59,8 +60,9 @@ if __name__ == "__main__":
 
     keras.utils.set_random_seed(args.seed)
     file = read_model_file(args.model)
-    if not file.architecture.get("filterbank"):
+    architecture = file.architecture
+    if not isinstance(architecture, WaveNetArchitecture) or not architecture.filterbank:
         parser.error(f"{args.model} has no filterbank")
-    if args.cell_filters <= file.architecture["cell_filters"]:
-        parser.error(f"{args.model} has {file.architecture['cell_filters']} cell filters already")
-    widen(file, args.cell_filters).save(args.out)
+    if args.cell_filters <= architecture.cell_filters:
+        parser.error(f"{args.model} has {architecture.cell_filters} cell filters already")
+    widen(file, architecture, args.cell_filters).save(args.out)

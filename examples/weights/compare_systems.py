@@ -1,6 +1,6 @@
 """Compare every system that comes with wavesep on songs whose stems are known.
 
-    python examples/compare_systems.py MIR1K/valid --songs EIF/valid --picture song.ogg masks.png
+    python examples/weights/compare_systems.py MIR1K/valid --songs EIF/valid
 
 Prints one table: for each system its parameters, the gain of SI-SDR over the mixture on the clips
 and, in windows of 10 s, on the songs, how many times as fast as real time it is, the sound around a
@@ -21,7 +21,7 @@ from wavesep.evaluation import Settings, evaluate, summarise
 from wavesep.evaluation.pictures import SECONDS as DRAWN
 from wavesep.evaluation.pictures import draw_masks
 from wavesep.evaluation.scoring import separator_of
-from wavesep.models.files import fingerprint, read_models
+from wavesep.systems.tree import read_models
 
 COMBINED = ["vocals:speeds", "vocals:wiener", "vocals+unet"]
 WINDOW = 10.0  # seconds, of songs
@@ -58,8 +58,7 @@ def times_real_time(
 
 def row(system: str, separator: wavesep.Separator) -> list[str]:
     """Return what is known of a system without running it."""
-    networks = {fingerprint(file.arrays): file.parameters for file in read_models(system)}
-    parameters = sum(networks.values())
+    parameters = sum(file.parameters for file in read_models(system))
     rate = separator.sample_rate
     around = (separator.left_context + separator.right_context) / rate
     latency = separator.stream(rate).latency / rate

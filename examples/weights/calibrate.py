@@ -1,6 +1,6 @@
 """Find how decided the mask of a trained WaveNet with a filterbank should be.
 
-    python examples/calibrate.py runs/first/best.safetensors TRAIN calibrated.safetensors
+    python examples/weights/calibrate.py runs/first/best.safetensors TRAIN calibrated.safetensors
 
 TRAIN has vocals/ and accompaniment/, files of the same name being stems of one song, out of what
 the network was trained on. MAE's best answer to "perhaps" is "no", so a network that has learned

@@ -1,6 +1,6 @@
 r"""Train a WaveNet with a filterbank on a GPU that is there for minutes (PyTorch).
 
-    python examples/train_on_gpu.py --vocals MIR1K/train/vocals singing \
+    python examples/weights/train_on_gpu.py --vocals MIR1K/train/vocals singing \
         --accompaniment MIR1K/train/accompaniment instrumentals --valid MIR1K/valid --seconds 600
 
 What train.py does, but mixtures are made on the GPU, too, a step is one CUDA graph, and the
@@ -29,16 +29,16 @@ import torch
 from gpu_mixes import RATE, Bank, Mixer, Voices
 from keras import ops
 
+from wavesep.audio import TWO_STEMS
 from wavesep.data import Clips
 from wavesep.data.clips import find_audio
 from wavesep.data.mixes import Augmentation
 from wavesep.data.production import Production
-from wavesep.engines.keras_engine import computing_in
-from wavesep.models.architecture import BACKWARD, operations
-from wavesep.models.files import TWO_STEMS, ModelFile, read_model_file
+from wavesep.engines.devices import computing_in
+from wavesep.models.files import ModelFile, read_model_file
+from wavesep.models.recipe import BACKWARD
 from wavesep.training import Validation
 from wavesep.training.fit import BEST, CHECKPOINT
-from wavesep.training.recipes import recipe_of
 from wavesep.training.resume import Progress, load_checkpoint, save_checkpoint
 
 ALIGNED = 0.4  # share of mixtures whose stems are of one song
@@ -220,10 +220,10 @@ def main() -> None:
     keras.utils.set_random_seed(args.seed)
 
     network, file = build(args.start, args.precision)
-    network.compile(optimizer=recipe_of(network).optimizer(args.learning_rate))
+    network.compile(optimizer=network.architecture.recipe().optimizer(args.learning_rate))
     trainer = Trainer(network, args.db)
     keep_numbers()
-    frame = network.config["frame_size"]
+    frame = network.architecture.frame_size
     form = {
         "samples": math.ceil(SECONDS * RATE / frame) * frame,
         "left_context": network.left_context,
@@ -270,7 +270,7 @@ def main() -> None:
             "validation/si_sdr_gain": scores.si_sdr_gain,
             "hours": vocals.used / RATE / 3600,
             "speed/audio_seconds_per_second": audio,
-            "speed/tflops": audio * RATE * BACKWARD * operations(network.config) / 1e12,
+            "speed/tflops": audio * RATE * BACKWARD * network.architecture.operations / 1e12,
         }
         log.info(
             "epoch %d: %s",

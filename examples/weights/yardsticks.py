@@ -1,6 +1,6 @@
 """Measure models by everything that the shipped weights are chosen by.
 
-    python examples/yardsticks.py DATA --model vocals --model runs/first/best.safetensors
+    python examples/weights/yardsticks.py DATA --model vocals --model runs/first/best.safetensors
 
 DATA is the folder of real audio that the project trains and measures with. Printed are SI-SDR and
 its gain on each set; how far the vocals lie below the mixture where nobody sings; how much of the
