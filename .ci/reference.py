@@ -2,7 +2,7 @@
 
     python .ci/reference.py
 
-It needs ``pip install -e ".[docs]"``.
+It needs ``pip install -e ".[docs]"``; the extra ``test`` includes it.
 """
 
 import warnings
