@@ -64,7 +64,7 @@ def linked(page: str) -> list[str]:
     """Return the files that a page links to or shows, seen from the root."""
     text = read(page)
     if page.endswith(".rst"):
-        links = re.findall(r"<([^<>]+)>`__|^\.\. image:: (\S+)", text, flags=re.MULTILINE)
+        links = re.findall(r"<([^<>]+)>`__|^\.\. figure:: (\S+)", text, flags=re.MULTILINE)
         return [first or second for first, second in links]
     found = re.findall(r"\]\((?!https?:)([^)]+)\)", text)
     return [
