@@ -317,3 +317,12 @@ def test_link_folders(songs: Path, tmp_path: Path) -> None:
     assert (vocals / "a").resolve() == stems[0].resolve()
     assert (vocals / "b" / "song 2.wav").is_file()
     assert [path.name for path in (tmp_path / "prepared" / "accompaniment").iterdir()] == ["a"]
+
+
+def test_draw_stems(songs: Path, tiny_file: Path, tmp_path: Path) -> None:
+    song = songs / "vocals" / "song 1.wav"
+
+    run(EXAMPLES / "draw_stems.py", song, "song.png", "--model", tiny_file, cwd=tmp_path)
+
+    assert (tmp_path / "song.png").read_bytes().startswith(b"\x89PNG")
+    assert (EXAMPLES / "stems.png").stat().st_size < 200_000
