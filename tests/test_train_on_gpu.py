@@ -201,10 +201,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import train_on_gpu as t
 
 network, _ = t.build(sys.argv[1], "bfloat16")
-network.compile(optimizer=t.recipe_of(network).optimizer(1e-3))
+network.compile(optimizer=network.architecture.recipe().optimizer(1e-3))
 trainer = t.Trainer(network, 1e-3)
 t.keep_numbers()
-frames = 4 * network.config["frame_size"]
+frames = 4 * network.architecture.frame_size
 target = torch.randn(2, frames, 1)
 mixture = torch.randn(2, network.left_context + frames + network.right_context, 1)
 trainer.train(mixture, target)
