@@ -1,4 +1,4 @@
-"""Masks: shares that add up, centres and combs worked out on paper, and a voice that glides."""
+"""Masks: shares that add up, centres and combs worked out on paper."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from wavesep.dsp.masks import (
     centre_mask,
     harmonic_mask,
     ratio_mask,
-    track_f0,
 )
 from wavesep.dsp.stft import Stft
 
-RATE = 16_000
+from .sounds import RATE, harmonics
+
 STFT = Stft(2_048, 512)
 
 Floats = NDArray[np.float32]
@@ -27,13 +27,6 @@ Floats = NDArray[np.float32]
 magnitudes = arrays(np.float32, (2, 5, 3), elements=st.floats(0, float(2.0**100), width=32))
 parts = st.floats(-(2.0**10), 2.0**10, width=32)
 spectra = arrays(np.complex64, (2, 5, 3), elements=st.builds(complex, parts, parts))
-
-
-def harmonics(f0: NDArray[np.float64], count: int = 20) -> Floats:
-    """Return a sound of equal harmonics whose fundamental frequency, in Hz, is given by sample."""
-    phase = 2 * np.pi * np.cumsum(f0) / RATE
-    tones = [np.sin(k * phase) * (k * f0 < RATE / 2) for k in range(1, count + 1)]
-    return np.asarray(np.sum(tones, axis=0) * 0.05, np.float32)
 
 
 def comb_filtered(audio: Floats, f0: float) -> Floats:
@@ -146,39 +139,3 @@ def test_no_tooth_lies_above_half_the_sample_rate() -> None:
     bins = np.flatnonzero(harmonic_mask(f0, voiced, RATE, 160, width_hz=50))  # of 100 Hz
 
     np.testing.assert_array_equal(bins, [30, 60])
-
-
-@pytest.mark.parametrize(("window", "hop"), [(2_048, 512), (512, 200)])
-@pytest.mark.parametrize("ends", [(75.0, 150.0), (200.0, 400.0), (900.0, 500.0)])
-def test_a_glide_is_tracked(window: int, hop: int, ends: tuple[float, float]) -> None:
-    glide = np.geomspace(*ends, 2 * RATE)
-
-    f0, voiced = track_f0(harmonics(glide), RATE, window, hop)
-
-    assert f0.shape == voiced.shape == (Stft(window, hop).frames(2 * RATE),)
-    middles = np.arange(len(f0)) * hop + window // 2
-    inside = slice(2, -2)
-    assert voiced[inside].all()
-    np.testing.assert_allclose(f0[inside], glide[middles][inside], rtol=0.02)
-
-
-def test_a_rest_is_unvoiced() -> None:
-    sound = harmonics(np.full(3 * RATE, 220.0))
-    sound[RATE : 2 * RATE] = 0
-
-    f0, voiced = track_f0(sound, RATE, STFT.window, STFT.hop)
-
-    starts = np.arange(len(f0)) * STFT.hop
-    rest = (starts >= RATE) & (starts + STFT.window <= 2 * RATE)
-    assert not voiced[rest].any()
-    assert np.isnan(f0[~voiced]).all()
-    assert voiced[~rest].mean() > 0.8
-
-
-@pytest.mark.parametrize("samples", [0, 1, 2_047, 2_048, 2_560, 9_000])
-def test_silence_is_unvoiced_however_short(samples: int) -> None:
-    f0, voiced = track_f0(np.zeros(samples, np.float32), RATE, STFT.window, STFT.hop)
-
-    assert f0.shape == voiced.shape == (max(STFT.frames(samples), 0),)
-    assert not voiced.any()
-    assert not harmonic_mask(f0, voiced, RATE, STFT.window).any()

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,38 +14,40 @@ import keras
 import numpy as np
 import pytest
 
-from wavesep import PRESETS, Separator
+from wavesep import Separator
 from wavesep.audio import Audio
 from wavesep.audio.read import read_audio
 from wavesep.bench.networks import random_model
 from wavesep.dsp.scores import si_sdr
-from wavesep.engines import open_engine
-from wavesep.engines.keras_engine import GPU_BATCH, KerasEngine
-from wavesep.engines.mask_engine import WindowStepper
-from wavesep.engines.openvino_engine import has_bfloat16, openvino
+from wavesep.engines import Options, open_engine
+from wavesep.engines.keras_network import GPU_BATCH, KerasEngine
+from wavesep.engines.openvino.runtime import has_bfloat16, openvino
+from wavesep.engines.window_stepper import WindowStepper
 from wavesep.errors import OptionError
-from wavesep.models.architecture import network_context
+from wavesep.models.base import Architecture
 from wavesep.models.files import read_model_file
+from wavesep.models.presets import FILTERBANK, FOLDED, FOLDED_SMALL, POST
+from wavesep.models.wavenet.architecture import WaveNetArchitecture
 
-SMALL = PRESETS["vossen2019"] | {"filters": 6, "skip_filters": 5, "stacks": 2}
-ARCHITECTURES: list[dict[str, Any]] = [
-    PRESETS["vossen2019"] | {"filters": 16, "skip_filters": 24},
-    PRESETS["folded"],
-    PRESETS["folded_small"],
-    PRESETS["filterbank"],
-    SMALL | {"layers_per_stack": 2, "frame_size": 6, "filterbank": 3, "targets": 2, "channels": 3},
-    SMALL | {"layers_per_stack": 1, "stacks": 1},
-    SMALL | {"kernel_size": 3, "layers_per_stack": 3, "channels": 1, "targets": 3},
-    SMALL | {"layers_per_stack": 3, "frame_size": 5, "head": (4, 3), "dilation_base": 3},
-    SMALL | {"layers_per_stack": 2, "dilation_base": 1, "activation": "linear", "channels": 3},
+SMALL = replace(POST, filters=6, skip_filters=5, stacks=2)
+ARCHITECTURES = [
+    replace(POST, filters=16, skip_filters=24),
+    FOLDED,
+    FOLDED_SMALL,
+    FILTERBANK,
+    replace(SMALL, layers_per_stack=2, frame_size=6, filterbank=3, targets=2, channels=3),
+    replace(SMALL, layers_per_stack=1, stacks=1),
+    replace(SMALL, kernel_size=3, layers_per_stack=3, channels=1, targets=3),
+    replace(SMALL, layers_per_stack=3, frame_size=5, head=(4, 3), dilation_base=3),
+    replace(SMALL, layers_per_stack=2, dilation_base=1, activation="linear", channels=3),
 ]
 
 
-def noise(architecture: dict[str, Any], batch: int, frames: int) -> Audio:
+def noise(architecture: Architecture, batch: int, frames: int) -> Audio:
     """Mixtures whose estimates have so many frames."""
-    samples = sum(network_context(architecture)) + frames * architecture["frame_size"]
+    samples = sum(architecture.context) + frames * architecture.frame_size
     rng = np.random.default_rng(frames)
-    shape = (batch, samples, architecture["channels"])
+    shape = (batch, samples, architecture.channels)
     return rng.uniform(-1, 1, shape).astype(np.float32)
 
 
@@ -54,10 +57,10 @@ needs_bfloat16 = pytest.mark.skipif(
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_openvino_gives_what_keras_gives(architecture: dict[str, Any]) -> None:
+def test_openvino_gives_what_keras_gives(architecture: WaveNetArchitecture) -> None:
     model = random_model(architecture)
-    through_openvino = open_engine(model, "openvino", "float32")
-    through_keras = open_engine(model, "keras", "float32", "cpu")
+    through_openvino = open_engine(model, Options(engine="openvino", precision="float32"))
+    through_keras = open_engine(model, Options(engine="keras", precision="float32", device="cpu"))
 
     for batch, frames in ((1, 1), (3, 50), (1, 501)):
         mixtures = noise(architecture, batch, frames)
@@ -65,7 +68,7 @@ def test_openvino_gives_what_keras_gives(architecture: dict[str, Any]) -> None:
         estimates = through_openvino(mixtures)
         assert estimates.dtype == np.float32
         assert estimates.shape == expected.shape
-        assert estimates.shape[1] == frames * architecture["frame_size"]
+        assert estimates.shape[1] == frames * architecture.frame_size
         np.testing.assert_allclose(estimates, expected, atol=1e-5 * np.abs(expected).max())
 
 
@@ -110,11 +113,12 @@ def real_mixtures(shared: Path) -> dict[str, tuple[list[Audio], int]]:
 @needs_bfloat16
 @pytest.mark.parametrize("engine", ["openvino", "keras"])
 def test_auto_takes_bfloat16_where_it_is_faster(engine: str) -> None:
-    model = random_model(PRESETS["folded_small"])
+    model = random_model(FOLDED_SMALL)
     mixtures = 0.1 * noise(model.architecture, 1, 300)
+    device = None if engine == "openvino" else "cpu"
 
     auto, exact, rough = (
-        open_engine(model, engine, precision, None if engine == "openvino" else "cpu")
+        open_engine(model, Options(engine=engine, precision=precision, device=device))
         for precision in ("auto", "float32", "bfloat16")
     )
 
@@ -162,7 +166,7 @@ def test_separating_loads_no_keras_and_speaks_to_nobody(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_chosen_is_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(OptionError, match=message):
-        open_engine(random_model(SMALL), **options)
+        open_engine(random_model(SMALL), Options(**options))
 
 
 def test_without_openvino_keras_runs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,7 +177,7 @@ def test_without_openvino_keras_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert isinstance(open_engine(random_model(SMALL)), KerasEngine)
     with pytest.raises(OptionError, match='"pip install openvino", or use "keras"'):
-        open_engine(random_model(SMALL), "openvino")
+        open_engine(random_model(SMALL), Options(engine="openvino"))
 
 
 class SmallDevice:
@@ -242,13 +246,14 @@ def test_a_window_stepper_gives_its_network_one_sound_at_a_time() -> None:
 
 def test_threads_are_openvino_s_and_change_no_sample(rng: np.random.Generator) -> None:
     model = random_model(SMALL)
-    engines = [open_engine(model, "openvino", "float32", threads=n) for n in (None, 1)]
-    context = sum(model.context)
-    mixture = rng.uniform(-1, 1, (1, context + 40 * model.frame_size, 2)).astype(np.float32)
+    options = Options(engine="openvino", precision="float32")
+    engines = [open_engine(model, replace(options, threads=n)) for n in (None, 1)]
+    samples = sum(SMALL.context) + 40 * SMALL.frame_size
+    mixture = rng.uniform(-1, 1, (1, samples, 2)).astype(np.float32)
 
     np.testing.assert_allclose(engines[0](mixture), engines[1](mixture), atol=1e-6)
     for threads in (0, -1, 1.5, "2"):
         with pytest.raises(OptionError, match="threads must be 1 or more"):
-            open_engine(model, threads=threads)  # type: ignore[arg-type]
+            Options(threads=threads)  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="threads are OpenVINO's"):
-        open_engine(model, "keras", threads=2)
+        open_engine(model, Options(engine="keras", threads=2))

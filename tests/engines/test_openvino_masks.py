@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from wavesep.audio import Audio
-from wavesep.engines.openvino_engine import compile_graph, infer, openvino
-from wavesep.engines.openvino_masks import mask_graph
-from wavesep.models.files import Arrays, ModelFile, set_network_arrays
-from wavesep.models.frame_cnn import FrameCnn
-from wavesep.models.spectrogram import (
-    JANSSON,
-    MASK_CNN,
-    VOCAL_ACTIVITY,
-    frame_cnn_shapes,
-    unet_shapes,
+from wavesep.engines.openvino.network import GRAPHS
+from wavesep.engines.openvino.runtime import compile_graph, infer, openvino
+from wavesep.models.arrays import Arrays, set_network_arrays
+from wavesep.models.base import Architecture
+from wavesep.models.frame_cnn.architecture import (
+    ActivityArchitecture,
+    FrameArchitecture,
+    FrameCnnArchitecture,
 )
-from wavesep.models.unet import UNet
+from wavesep.models.presets import JANSSON
 
 TOLERANCE = 3e-5
-SMALL_UNET = JANSSON | {"window": 128, "hop": 64, "depth": 3}
+MASK_CNN = FrameCnnArchitecture()
+SMALL_UNET = replace(JANSSON, window=128, hop=64, depth=3)
 
 
 def random_arrays(shapes: dict[str, tuple[int, ...]]) -> Arrays:
@@ -54,12 +53,12 @@ def magnitudes(*shape: int) -> Audio:
 
 
 def assert_graph_is_network(
-    network: FrameCnn | UNet, arrays: Arrays, shapes: Iterable[tuple[int, ...]]
+    architecture: Architecture, arrays: Arrays, shapes: Iterable[tuple[int, ...]]
 ) -> None:
     """Compare what the graph and the network give for inputs of these shapes."""
+    network = architecture.network()
     set_network_arrays(network, arrays)
-    model = ModelFile(network.config, arrays, 22_050, ("vocals", "rest"), kind=network.kind)
-    graph = mask_graph(model)
+    graph = GRAPHS[architecture.kind](architecture, arrays)
     request = compile_graph(openvino.Core(), graph, "float32").create_infer_request()
     for shape in shapes:
         mixture = magnitudes(*shape)
@@ -71,38 +70,40 @@ def assert_graph_is_network(
         np.testing.assert_allclose(masks, expected, rtol=0, atol=TOLERANCE)
 
 
-@pytest.mark.parametrize("architecture", [VOCAL_ACTIVITY, MASK_CNN | {"targets": 2}])
-def test_a_frame_cnn_is_the_same(architecture: dict[str, Any]) -> None:
-    bins, frames = architecture["window"] // 2 + 1, architecture["frames"]
-    arrays = random_arrays(frame_cnn_shapes(architecture))
+@pytest.mark.parametrize("architecture", [ActivityArchitecture(), replace(MASK_CNN, targets=2)])
+def test_a_frame_cnn_is_the_same(architecture: FrameArchitecture) -> None:
+    bins, frames = architecture.window // 2 + 1, architecture.frames
+    arrays = random_arrays(architecture.shapes)
 
     shapes = [(batch, bins, frames) for batch in (5, 2, 17)]
-    assert_graph_is_network(FrameCnn(**architecture), arrays, shapes)
+    assert_graph_is_network(architecture, arrays, shapes)
 
 
 @pytest.mark.parametrize("frames", [9, 31])
 def test_a_frame_cnn_hears_any_number_of_frames(frames: int) -> None:
-    architecture = MASK_CNN | {"window": 130, "hop": 65, "frames": frames}
-    arrays = random_arrays(frame_cnn_shapes(architecture))
+    architecture = replace(MASK_CNN, window=130, hop=65, frames=frames)
+    arrays = random_arrays(architecture.shapes)
 
     shapes = [(batch, 66, frames) for batch in (1, 3)]
-    assert_graph_is_network(FrameCnn(**architecture), arrays, shapes)
+    assert_graph_is_network(architecture, arrays, shapes)
 
 
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("targets", [1, 3])
 def test_a_unet_is_the_same(channels: int, targets: int) -> None:
-    architecture = SMALL_UNET | {"channels": channels, "targets": targets}
-    arrays = random_arrays(unet_shapes(architecture))
+    architecture = replace(SMALL_UNET, channels=channels, targets=targets)
+    arrays = random_arrays(architecture.shapes)
 
     shapes = [(batch, 65, frames, channels) for batch, frames in ((1, 8), (3, 24), (2, 80))]
-    assert_graph_is_network(UNet(**architecture), arrays, shapes)
+    assert_graph_is_network(architecture, arrays, shapes)
 
 
 def test_arrays_may_be_in_half_precision() -> None:
-    for network, shapes, shape in (
-        (FrameCnn(**MASK_CNN), frame_cnn_shapes(MASK_CNN), (4, 513, 25)),
-        (UNet(**SMALL_UNET), unet_shapes(SMALL_UNET), (2, 65, 16, 1)),
-    ):
-        arrays = {n: a.astype(np.float16) for n, a in random_arrays(shapes).items()}
-        assert_graph_is_network(network, arrays, [shape])
+    inputs: list[tuple[Architecture, tuple[int, ...]]] = [
+        (MASK_CNN, (4, 513, 25)),
+        (SMALL_UNET, (2, 65, 16, 1)),
+    ]
+    for architecture, shape in inputs:
+        whole = random_arrays(architecture.shapes)
+        arrays = {name: array.astype(np.float16) for name, array in whole.items()}
+        assert_graph_is_network(architecture, arrays, [shape])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,12 @@ import safetensors.numpy
 
 import wavesep
 from wavesep.errors import ModelFileError
-from wavesep.models.files import fingerprint, load_arrays, read_model_file, read_models
+from wavesep.models.arrays import Arrays, fingerprint, load_arrays
+from wavesep.models.files import ModelFile, read_model_file
+from wavesep.models.wavenet.architecture import WaveNetArchitecture
+from wavesep.systems.tree import System, read_systems
+
+from .conftest import Rewrite
 
 
 def test_a_model_file_holds_the_network_and_all_about_it(tiny_file: Path, tmp_path: Path) -> None:
@@ -21,7 +27,7 @@ def test_a_model_file_holds_the_network_and_all_about_it(tiny_file: Path, tmp_pa
     network = file.build()
     copy = tmp_path / "copy.safetensors"
 
-    type(file).from_network(
+    ModelFile.from_network(
         network,
         sample_rate=22_050,
         sources=("drums", "rest"),
@@ -32,9 +38,10 @@ def test_a_model_file_holds_the_network_and_all_about_it(tiny_file: Path, tmp_pa
     read = read_model_file(copy)
     assert (read.sample_rate, read.sources, read.licence) == (22_050, ("drums", "rest"), "CC0")
     assert read.card == {"minutes": 3, "ä": ["b"]}
-    assert read.architecture == {k: v for k, v in network.config.items() if k != "padding"} | {
-        "head": []
-    }
+    assert isinstance(read.architecture, WaveNetArchitecture)
+    assert read.architecture == network.architecture == file.architecture
+    assert read.architecture.head == ()
+    assert read.kind == "wavenet"
     assert read.parameters == network.count_params()
     assert read.arrays.keys() == file.arrays.keys()
     for name, array in read.arrays.items():
@@ -59,10 +66,11 @@ def test_a_file_has_what_name_it_likes(tiny_file: Path, tmp_path: Path) -> None:
     path = tmp_path / "a+b:speeds"
     path.write_bytes(tiny_file.read_bytes())
 
-    (file,) = read_models(path)
+    system = read_systems(path)
 
-    assert (file.sample_rate, file.wiener) == (44_100, False)
-    assert fingerprint(file.arrays) == fingerprint(read_model_file(tiny_file).arrays)
+    assert isinstance(system, System)
+    assert (system.rate, system.speed, system.wiener) == (44_100, 1.0, False)
+    assert fingerprint(system.file.arrays) == fingerprint(read_model_file(tiny_file).arrays)
 
 
 def test_no_such_model() -> None:
@@ -105,19 +113,35 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda f: f.architecture.pop("filters"), "filters"),
-        (lambda f: f.architecture.update(depth=3), "cannot be built"),
-        (lambda f: f.architecture.update(layers_per_stack=5), "odd"),
-        (lambda f: f.arrays.pop("decoder/bias"), "decoder/bias"),
-        (lambda f: f.arrays.update({"decoder/bias": np.zeros(3)}), "decoder/bias"),
+        (lambda a: a.pop("filters"), "cannot be built: unexpected or missing: 'filters'"),
+        (lambda a: a.update(depth=3), "cannot be built: unexpected or missing: 'depth'"),
+        (lambda a: a.update(layers_per_stack=5), "arrays do not fit.*: 'layer3_residual/bias'"),
+        (lambda a: a.update(layers_per_stack=3), "arrays do not fit.*: 'layer2_residual/bias'"),
+    ],
+)
+def test_an_architecture_that_does_not_fit_is_refused(
+    change: Callable[[dict[str, Any]], None], message: str, tiny_file: Path, rewrite: Rewrite
+) -> None:
+    architecture = read_model_file(tiny_file).architecture.arguments
+    change(architecture)
+
+    with pytest.raises(ModelFileError, match=message):
+        wavesep.load_model(rewrite(tiny_file, architecture=architecture))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda a: a.pop("decoder/bias"), "unexpected or missing: 'decoder/bias'"),
+        (lambda a: a.update({"new/bias": np.zeros(3)}), "unexpected or missing: 'new/bias'"),
+        (lambda a: a.update({"decoder/bias": np.zeros(3)}), r"'decoder/bias' must .* \(8,\)"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(
-    change: object, message: str, tiny_file: Path, tmp_path: Path
+    change: Callable[[Arrays], None], message: str, tiny_file: Path, tmp_path: Path
 ) -> None:
     file = read_model_file(tiny_file)
-    assert callable(change)
-    change(file)
+    change(file.arrays)
     path = tmp_path / "odd.safetensors"
     file.save(path)
 
@@ -125,13 +149,13 @@ def test_arrays_that_do_not_fit_are_refused(
         wavesep.load_model(path)
 
 
-def test_a_file_of_before_there_were_filterbanks_is_read(tiny_file: Path, tmp_path: Path) -> None:
+def test_a_file_of_before_there_were_filterbanks_is_read(tiny_file: Path, rewrite: Rewrite) -> None:
     file = read_model_file(tiny_file)
     known = {"filterbank", "cell_filters"}
-    first = {name: value for name, value in file.architecture.items() if name not in known}
-    replace(file, architecture=first).save(tmp_path / "old.safetensors")
+    arguments = file.architecture.arguments
+    first = {name: value for name, value in arguments.items() if name not in known}
 
-    assert read_model_file(tmp_path / "old.safetensors").architecture == file.architecture
+    assert read_model_file(rewrite(tiny_file, architecture=first)).architecture == file.architecture
 
 
 def test_reading_a_model_file_needs_no_keras(tiny_file: Path) -> None:

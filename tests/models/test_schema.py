@@ -17,15 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wavesep.errors import ModelFileError
-from wavesep.models.files import (
-    OLD_FORMAT,
-    SHIPPED,
-    ModelFile,
-    checksum,
-    fingerprint,
-    load_arrays,
-    read_model_file,
-)
+from wavesep.models.arrays import fingerprint, load_arrays
+from wavesep.models.files import OLD_FORMAT, SHIPPED, ModelFile, checksum, read_model_file
+
+from .conftest import Rewrite
 
 SOON = 1.0  # s
 VALUES: list[Any] = [
@@ -152,10 +147,9 @@ BAD: dict[str, list[Any]] = {
     ("name", "value"), [(name, value) for name, values in BAD.items() for value in values]
 )
 def test_what_cannot_be_is_refused_at_once(
-    name: str, value: Any, tiny_file: Path, tmp_path: Path
+    name: str, value: Any, tiny_file: Path, rewrite: Rewrite
 ) -> None:
-    path = tmp_path / "odd.safetensors"
-    replace(read_model_file(tiny_file), **{name: value}).save(path)
+    path = rewrite(tiny_file, **{name: value})
     message = name.replace("_", " ")
 
     begin = time.perf_counter()
@@ -178,15 +172,14 @@ def test_what_cannot_be_is_refused_at_once(
     ],
 )  # fmt: skip
 def test_a_network_that_cannot_be_is_refused_at_once(
-    name: str, value: Any, tiny_file: Path, tmp_path: Path
+    name: str, value: Any, tiny_file: Path, rewrite: Rewrite
 ) -> None:
-    file = read_model_file(tiny_file)
-    file.architecture[name] = value
-    file.save(tmp_path / "odd")
+    arguments = read_model_file(tiny_file).architecture.arguments
+    path = rewrite(tiny_file, architecture=arguments | {name: value})
 
     begin = time.perf_counter()
     with pytest.raises(ModelFileError):
-        read_model_file(tmp_path / "odd")
+        read_model_file(path)
     assert time.perf_counter() - begin < SOON
 
 

@@ -22,11 +22,11 @@ import pytest
 
 from wavesep import WaveNet, load_model
 from wavesep.errors import ModelFileError, OptionError, OtherRunError
-from wavesep.models.architecture import operations
-from wavesep.models.files import load_arrays, read_model_file, save_arrays
+from wavesep.models.arrays import load_arrays, save_arrays
+from wavesep.models.files import read_model_file
+from wavesep.models.wavenet import recipe
 from wavesep.training import fit
 from wavesep.training.fit import BEST, CHECKPOINT, LOG
-from wavesep.training.recipes import RECIPES
 from wavesep.training.resume import Progress
 
 from .conftest import Setup
@@ -194,8 +194,8 @@ def test_another_setting_is_refused(
     with pytest.raises(OptionError, match=r"another seed \(1, not 9\)"):
         fit(network, mixes, validation, run=run, epochs=3)
     mixes.seed = 1
-    by_adam = replace(RECIPES["wavenet"], optimizer=keras.optimizers.Adam)
-    monkeypatch.setitem(RECIPES, "wavenet", by_adam)
+    by_adam = replace(recipe.RECIPE, optimizer=keras.optimizers.Adam)
+    monkeypatch.setattr(recipe, "RECIPE", by_adam)
     with pytest.raises(OptionError, match=r"another optimizer \(Muon, not Adam\)"):
         fit(network, mixes, validation, run=run, epochs=3)
 
@@ -229,7 +229,7 @@ def test_progress_derives_the_rest() -> None:
 
 def test_a_network_that_pads_is_refused(setup: Make, tmp_path: Path) -> None:
     network, mixes, validation = setup()
-    padding = type(network)(**network.config | {"padding": "same"})
+    padding = network.architecture.network("same")
 
     with pytest.raises(OptionError, match="valid"):
         fit(padding, mixes, validation, run=tmp_path, epochs=1)
@@ -251,7 +251,7 @@ def test_it_says_how_fast_it_is(
     (said,) = (json.loads(line) for line in (tmp_path / LOG).read_text().splitlines())
     assert (said["epoch"], said["step"]) == (1, 5)
     # a step computes three times what an estimate does
-    work = 3 * operations(network.config) * mixes.sample_rate
+    work = 3 * network.architecture.operations * mixes.sample_rate
     share = said["speed/audio_seconds_per_second"] * work / 1e6
     assert said["speed/share_of_limit"] == pytest.approx(share, rel=0.01)
 
@@ -287,7 +287,8 @@ def test_a_checkpoint_of_the_version_before_goes_on(
     run, progress, _ = whole
     arrays, metadata = load_arrays(run / CHECKPOINT)
     state = json.loads(metadata["progress"])
-    del state["step"], state["loss"]
+    del state["step"], state["loss"], state["settings"]["kind"]
+    state["settings"]["padding"] = "valid"
     save_arrays(arrays, {"progress": json.dumps(state)}, tmp_path / CHECKPOINT)
     network, mixes, validation = setup()
 
@@ -313,11 +314,10 @@ def test_what_is_no_checkpoint_is_told(
 RESUME = """
 import sys, keras, numpy as np
 from pathlib import Path
-from wavesep.models.unet import UNet
+from wavesep import UNet
 from wavesep.data import Clips, MixGenerator
-from wavesep.data.spectrograms import snippet_samples
 from wavesep.training import Validation, fit
-from wavesep.models.files import load_arrays
+from wavesep.models.arrays import load_arrays
 
 sys.modules["wavesep.training.fit"].SAVE_SECONDS = 0
 clips, runs = Path(sys.argv[1]), Path(sys.argv[2])
@@ -335,7 +335,7 @@ def train(run, kill=None):
     stems = Clips(clips / "vocals"), Clips(clips / "accompaniment")
     form = {"sample_rate": 8_000, "channels": 1}
     mixes = MixGenerator(
-        *stems, batch_size=2, batches=3, samples=snippet_samples(network.config, "unet"),
+        *stems, batch_size=2, batches=3, samples=network.architecture.recipe().samples,
         left_context=0, right_context=0, **form,
     )
     validation = Validation(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,25 +11,25 @@ import numpy as np
 import pytest
 import soundfile
 
-from wavesep import FrameCnn, Separator, UNet, WaveNet
+from wavesep import Separator, WaveNet
 from wavesep.audio import Audio
 from wavesep.data import Clips, MixGenerator
 from wavesep.data.labels import ActivityExamples
 from wavesep.data.mixes import Augmentation
-from wavesep.data.spectrograms import MaskExamples, UNetExamples, snippet_samples
 from wavesep.evaluation import si_sdr
-from wavesep.models.spectrogram import JANSSON, MASK_CNN, VOCAL_ACTIVITY
+from wavesep.models.base import Architecture
+from wavesep.models.frame_cnn.architecture import ActivityArchitecture, FrameCnnArchitecture
+from wavesep.models.presets import JANSSON
 from wavesep.training import Validation, fit
 from wavesep.training.activity import ActivityValidation
-from wavesep.training.fit import BEST
+from wavesep.training.examples import Examples
+from wavesep.training.fit import BEST, About
 
 RATE = 8_000
 STEMS = ("vocals", "drums", "bass", "other")
 TARGETS = 3
-SMALL_CNN = MASK_CNN | {
-    "window": 256, "hop": 128, "frames": 9, "filters": (6, 6, 6, 6), "units": 16,
-}  # fmt: skip
-SMALL_UNET = JANSSON | {"window": 256, "hop": 128, "filters": 8, "depth": 3}
+SMALL_CNN = FrameCnnArchitecture(window=256, hop=128, frames=9, filters=(6, 6, 6, 6), units=16)
+SMALL_UNET = replace(JANSSON, window=256, hop=128, filters=8, depth=3)
 
 
 def song_stem(name: str, song: int) -> Audio:
@@ -64,9 +65,23 @@ def networks() -> dict[str, keras.Model]:
             filters=12, skip_filters=12, kernel_size=3, stacks=1, layers_per_stack=6, channels=1,
             targets=TARGETS, activation="linear", padding="valid",
         ),
-        "frame_cnn": FrameCnn(**(SMALL_CNN | {"targets": TARGETS})),
-        "unet": UNet(**(SMALL_UNET | {"targets": TARGETS})),
+        "frame_cnn": replace(SMALL_CNN, targets=TARGETS).network(),
+        "unet": replace(SMALL_UNET, targets=TARGETS).network(),
     }  # fmt: skip
+
+
+def snippet_samples(architecture: Architecture) -> int:
+    """Return the length of the snippets that a network of spectrograms is trained on."""
+    samples = architecture.recipe().samples
+    assert samples is not None
+    return samples
+
+
+def examples(mixes: MixGenerator, architecture: Architecture) -> Examples:
+    """Return what a network of spectrograms is trained on."""
+    make = architecture.recipe().examples
+    assert make is not None
+    return Examples(mixes, make)
 
 
 @pytest.mark.parametrize("kind", ["wavenet", "frame_cnn", "unet"])
@@ -77,7 +92,7 @@ def test_four_stems(kind: str, folder: Path, tmp_path: Path) -> None:
     contexts = {"left_context": network.left_context, "right_context": network.right_context}
     around, samples = contexts, 2_048
     if kind != "wavenet":
-        around, samples = dict.fromkeys(contexts, 0), snippet_samples(network.config, kind)
+        around, samples = dict.fromkeys(contexts, 0), snippet_samples(network.architecture)
     augmentation = Augmentation(speed=(1.0, 1.0001), low_pass=0, equalise=0, noise=0)
     mixes = MixGenerator(
         *stems, samples=samples, batch_size=4, batches=20, augmentation=augmentation, **form,
@@ -87,7 +102,7 @@ def test_four_stems(kind: str, folder: Path, tmp_path: Path) -> None:
 
     fit(
         network, mixes, validation, run=tmp_path, epochs=3, learning_rate=1e-2,
-        sources=STEMS,
+        about=About(sources=STEMS),
     )  # fmt: skip
 
     separator = Separator(tmp_path / BEST)
@@ -103,25 +118,25 @@ def test_four_stems(kind: str, folder: Path, tmp_path: Path) -> None:
 
 
 def test_mask_examples_are_ideal_masks(folder: Path) -> None:
-    config = SMALL_CNN | {"targets": TARGETS}
+    architecture = replace(SMALL_CNN, targets=TARGETS)
     stems = [Clips(folder / name) for name in STEMS]
     mixes = MixGenerator(
-        *stems, samples=snippet_samples(config, "frame_cnn"), sample_rate=RATE, channels=1,
+        *stems, samples=snippet_samples(architecture), sample_rate=RATE, channels=1,
         batch_size=2, left_context=0, right_context=0, targets=TARGETS,
     )  # fmt: skip
 
-    windows, masks = MaskExamples(mixes, config)[3]
+    windows, masks = examples(mixes, architecture)[3]
 
     mixtures, targets = mixes[3]
-    frames, bins = config["frames"], config["window"] // 2 + 1
+    frames, bins = architecture.frames, architecture.window // 2 + 1
     assert windows.shape == (16, bins, frames)
     # the third window of the second mixture, the second target, by another transform
-    start = 2 * 16 * config["hop"]
-    window = np.hanning(config["window"] + 1)[:-1]
+    start = 2 * 16 * architecture.hop
+    window = np.hanning(architecture.window + 1)[:-1]
 
     def spectrum(audio: Audio, frame: int) -> Audio:
-        begin = start + frame * config["hop"]
-        return np.abs(np.fft.rfft(window * audio[begin : begin + config["window"]]))
+        begin = start + frame * architecture.hop
+        return np.abs(np.fft.rfft(window * audio[begin : begin + architecture.window]))
 
     ours = mixtures[1, :, 0]
     for frame in range(frames):
@@ -134,21 +149,21 @@ def test_mask_examples_are_ideal_masks(folder: Path) -> None:
 
 
 def test_unet_examples_are_magnitudes(folder: Path) -> None:
-    config = SMALL_UNET | {"channels": 2, "targets": 1}
+    architecture = replace(SMALL_UNET, channels=2)
     stems = Clips(folder / "vocals"), Clips(folder / "bass")
     mixes = MixGenerator(
-        *stems, samples=snippet_samples(config, "unet"), sample_rate=RATE, channels=2,
+        *stems, samples=snippet_samples(architecture), sample_rate=RATE, channels=2,
         batch_size=2, left_context=0, right_context=0,
     )  # fmt: skip
 
-    mixtures, truth = UNetExamples(mixes, config)[0]
+    mixtures, truth = examples(mixes, architecture)[0]
 
     assert mixtures.shape == (2, 129, 128, 2)
     assert truth.shape == (2, 129, 128, 4)
     np.testing.assert_array_equal(truth[..., 2:], mixtures)
     sounds, targets = mixes[0]
     window = np.hanning(257)[:-1]
-    place = 100 * config["hop"]
+    place = 100 * architecture.hop
     for channel in range(2):
         for given, sound in ((mixtures, sounds), (truth, targets)):
             expected = np.abs(np.fft.rfft(window * sound[1, place : place + 256, channel]))
@@ -166,24 +181,24 @@ def test_vocal_activity_is_learnt(folder: Path, tmp_path: Path) -> None:
             if name == "vocals":
                 audio = audio * sung.repeat(RATE // 50)
             soundfile.write(tmp_path / name / f"{song}.wav", audio, RATE, subtype="FLOAT")
-    config = VOCAL_ACTIVITY | {
-        "window": 256, "hop": 128, "frames": 9, "filters": (4, 4, 4, 4), "units": 8,
-    }  # fmt: skip
+    architecture = ActivityArchitecture(
+        window=256, hop=128, frames=9, filters=(4, 4, 4, 4), units=8
+    )
     stems = Clips(tmp_path / "vocals"), Clips(tmp_path / "bass")
     known: dict[str, Any] = {
-        "labels": {str(song): sung for song in range(3)}, "architecture": config,
+        "labels": {str(song): sung for song in range(3)}, "architecture": architecture,
         "sample_rate": RATE,
     }  # fmt: skip
-    examples = ActivityExamples(*stems, **known, batch_size=16, batches=30)
+    mixes = ActivityExamples(*stems, **known, batch_size=16, batches=30)
     validation = ActivityValidation(*stems, **known)
 
     keras.utils.set_random_seed(1)
     progress = fit(
-        FrameCnn(**config), examples, validation, run=tmp_path / "run", epochs=4,
-        learning_rate=2e-2, sources=("activity",),
+        architecture.network(), mixes, validation, run=tmp_path / "run", epochs=4,
+        learning_rate=2e-2, about=About(sources=("activity",)),
     )  # fmt: skip
 
     assert max(progress.scores) > 0.9
-    first, again = examples.example(1, 2, 3), examples.example(1, 2, 3)
+    first, again = mixes.example(1, 2, 3), mixes.example(1, 2, 3)
     np.testing.assert_array_equal(first[0], again[0])
     assert first[1] == again[1]

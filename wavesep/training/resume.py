@@ -88,12 +88,15 @@ def load_checkpoint(path: Path, network: keras.Model, settings: dict[str, Any]) 
         progress = Progress(**json.loads(metadata["progress"]))
     except (KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"{path} is no checkpoint of this version: move it away") from error
-    if changed := [k for k in settings if progress.settings.get(k) != settings[k]]:
+    # the first checkpoints do not tell the kind
+    known = {"kind": settings.get("kind")} | progress.settings
+    if changed := [k for k in settings if known.get(k) != settings[k]]:
         raise OtherRunError(
             f"{path} is of a run with another {changed[0]} "
-            f"({progress.settings.get(changed[0])}, not {settings[changed[0]]}): "
+            f"({known.get(changed[0])}, not {settings[changed[0]]}): "
             "use the settings of that run, or another folder"
         )
+    progress.settings = settings
     network.optimizer.build(network.trainable_variables)
     variables = state_variables(network)
     if {name: v.shape for name, v in variables.items()} != {n: a.shape for n, a in arrays.items()}:

@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 
 from wavesep import PRESETS, WaveNet, load_model
 from wavesep.models.files import ModelFile
-from wavesep.models.filterbank import (
+from wavesep.models.wavenet.architecture import WaveNetArchitecture
+from wavesep.models.wavenet.filterbank import (
     band_count,
     band_filters,
     band_order,
     cell_count,
     sub_band_filters,
 )
-from wavesep.models.sub_bands import analyse, cells
+from wavesep.models.wavenet.sub_bands import analyse, cells
 
 SMALL = {"filters": 6, "skip_filters": 5}
 CONFIGS: list[dict[str, Any]] = [
@@ -61,14 +62,15 @@ def test_an_input_sample_moves_just_the_outputs_that_the_contexts_allow(
     config: dict[str, Any], padding: str
 ) -> None:
     network = random_network(**config, padding=padding)
-    left, right, frame = network.left_context, network.right_context, network.config["frame_size"]
+    left, right = network.left_context, network.right_context
+    frame = network.architecture.frame_size
     shift = left if padding == "valid" else 0  # input sample that output sample 0 stands at
     outputs = 2 * -(-(left + right) // frame) * frame + 4 * frame
     samples = outputs + (left + right if padding == "valid" else 0)
     place = outputs // 2 + 1
     rng = np.random.default_rng(1)
     # units of a ReLU may be dead for one mixture, but not for all of thirty
-    mixtures = rng.standard_normal((30, samples, network.config["channels"])).astype(np.float32)
+    mixtures = rng.standard_normal((30, samples, network.architecture.channels)).astype(np.float32)
     perturbed = mixtures.copy()
     perturbed[:, shift + place] += 10
 
@@ -82,7 +84,7 @@ def test_an_input_sample_moves_just_the_outputs_that_the_contexts_allow(
     assert len(moved) == outputs
     assert not moved[~reads.repeat(frame)].any()
     # contexts are whole frames, of the outermost of which a filterbank reads a step
-    spare = frame if network.config["filterbank"] else 0
+    spare = frame if network.architecture.filterbank else 0
     surely = (starts - left + spare <= place) & (place <= starts + frame - 1 + right - spare)
     assert moved[surely.repeat(frame)].all()
 
@@ -101,10 +103,10 @@ def test_padding_is_zeros_once_at_the_input() -> None:
 
 
 def test_vossen2019_is_the_network_of_the_post() -> None:
-    network = WaveNet(**PRESETS["vossen2019"])
+    network = PRESETS["vossen2019"].architecture.network("same")
 
     assert network.count_params() == 3_196_418
-    assert network.dilations == [2 ** (i % 10) for i in range(30)]
+    assert network.architecture.dilations == [2 ** (i % 10) for i in range(30)]
     assert (network.left_context, network.right_context) == (1_533, 1_536)
     assert network.receptive_field == 3_070
     assert network.input_shape == network.output_shape == (None, None, 2)
@@ -173,9 +175,9 @@ def test_sub_bands_begin_as_windowed_fourier_of_a_band(steps: int) -> None:
 
 @pytest.mark.parametrize(("step", "steps"), [(256, 8), (8, 4)])
 def test_a_higher_tone_lies_in_a_higher_sub_band(step: int, steps: int) -> None:
-    config = {"frame_size": step * steps, "filterbank": step, "channels": 1}
+    architecture = WaveNetArchitecture(frame_size=step * steps, filterbank=step, channels=1)
     mixture = keras.Input((None, 1))
-    network = keras.Model(mixture, cells(analyse(mixture, config, None), config))
+    network = keras.Model(mixture, cells(analyse(mixture, architecture, None), architecture))
     count = cell_count(step)
     frequencies = np.linspace(1, step - 1, 40)  # 1 is the distance of two bands
     time = np.arange(8 * step * steps)
@@ -194,10 +196,10 @@ def test_a_filterbank_gives_back_what_the_mask_lets_through(config: dict[str, An
     mask = network.get_layer("mask")
     mask.set_weights([np.zeros(mask.kernel.shape), np.full(mask.bias.shape, 30.0)])
     left, right, targets = (
-        network.left_context, network.right_context, network.config["targets"],
+        network.left_context, network.right_context, network.architecture.targets,
     )  # fmt: skip
-    samples = left + right + 5 * network.config["frame_size"]
-    mixture = np.random.default_rng(6).standard_normal((2, samples, network.config["channels"]))
+    samples = left + right + 5 * network.architecture.frame_size
+    mixture = np.random.default_rng(6).standard_normal((2, samples, network.architecture.channels))
 
     estimate = np.asarray(network(mixture.astype(np.float32)))
 
@@ -206,9 +208,9 @@ def test_a_filterbank_gives_back_what_the_mask_lets_through(config: dict[str, An
 
 
 def test_vossen2019_is_what_the_defaults_build() -> None:
-    assert WaveNet().get_config() | {"name": ""} == WaveNet(
-        **PRESETS["vossen2019"]
-    ).get_config() | {"name": ""}
+    network = PRESETS["vossen2019"].architecture.network("same")
+
+    assert WaveNet().get_config() | {"name": ""} == network.get_config() | {"name": ""}
 
 
 @pytest.mark.parametrize(
@@ -216,7 +218,7 @@ def test_vossen2019_is_what_the_defaults_build() -> None:
     [("folded", 3_174_592, 1.1), ("folded_small", 895_840, 1.1), ("filterbank", 3_132_328, 2.83)],
 )
 def test_presets_have_the_size_that_is_said(preset: str, parameters: int, seconds: float) -> None:
-    network = WaveNet(**PRESETS[preset])
+    network = PRESETS[preset].architecture.network()
 
     assert network.count_params() == parameters
     assert network.receptive_field / 44_100 == pytest.approx(seconds, abs=0.05)
@@ -225,7 +227,7 @@ def test_presets_have_the_size_that_is_said(preset: str, parameters: int, second
 @pytest.mark.parametrize("config", CONFIGS)
 def test_config_and_keras_file_round_trips(config: dict[str, Any], tmp_path: Path) -> None:
     network = random_network(**config)
-    mixture = np.random.default_rng(3).standard_normal((1, 60, network.config["channels"]))
+    mixture = np.random.default_rng(3).standard_normal((1, 60, network.architecture.channels))
 
     rebuilt = WaveNet.from_config(network.get_config())
     network.save(tmp_path / "network.keras")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from keras import ops
 from numpy.typing import NDArray
 
-from wavesep.training.muon import STEP_RMS, Muon, orthogonal
+from wavesep.models.wavenet.muon import STEP_RMS, Muon, orthogonal
 
 
 def trained(

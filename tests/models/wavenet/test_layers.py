@@ -8,8 +8,8 @@ import pytest
 from keras import layers
 from numpy.typing import NDArray
 
-from wavesep.models.architecture import EPSILON
-from wavesep.models.layers import MOMENTUM, SAMPLED, NormalisedConvolution
+from wavesep.models.wavenet.architecture import EPSILON
+from wavesep.models.wavenet.layers import MOMENTUM, SAMPLED, NormalisedConvolution
 
 SHAPES = [(2, 40, 4), (2, 40, 6, 4)]  # without cells, and with six of them
 
