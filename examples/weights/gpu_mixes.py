@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from wavesep.data.clips import QUIET
-from wavesep.data.mixes import BALANCE_DB, TRIES, Augmentation
+from wavesep.data.mixes import BALANCE_DB, SUNG_SHARE, TRIES, Augmentation
 from wavesep.data.production import Production, Studio
 from wavesep.data.tracks import read_sound
 from wavesep.errors import AudioError
@@ -28,7 +28,6 @@ from wavesep.errors import AudioError
 RATE = 44_100
 TAPS = 16  # of the filter between samples
 TENTH = RATE // 10
-SUNG = 0.7  # share of a target in which somebody sings
 OCTAVES = 9  # bands of the equaliser
 
 Draws = NDArray[Any]
@@ -235,7 +234,7 @@ class Mixer:
         clips, starts, speeds = (np.stack(some) for some in zip(*found, strict=True))
         begin = starts + self.left_context * speeds
         end = begin + self.samples * speeds
-        sung = self.vocals.sounding(clips, begin, end) >= SUNG * (end - begin) / TENTH
+        sung = self.vocals.sounding(clips, begin, end) >= SUNG_SHARE * (end - begin) / TENTH
         first = sung.argmax(axis=0)  # 0 where none is
         rows = np.arange(len(first))
         return clips[first, rows], starts[first, rows], speeds[first, rows]

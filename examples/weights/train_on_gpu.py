@@ -32,7 +32,7 @@ from keras import ops
 from wavesep.audio import TWO_STEMS
 from wavesep.data import Clips
 from wavesep.data.clips import find_audio
-from wavesep.data.mixes import Augmentation
+from wavesep.data.mixes import ALIGNED_SHARE, Augmentation
 from wavesep.data.production import Production
 from wavesep.engines.devices import computing_in
 from wavesep.models.files import ModelFile, read_model_file
@@ -41,7 +41,6 @@ from wavesep.training import Validation
 from wavesep.training.fit import BEST, CHECKPOINT
 from wavesep.training.resume import Progress, load_checkpoint, save_checkpoint
 
-ALIGNED = 0.4  # share of mixtures whose stems are of one song
 SECONDS = 5  # that the loss sees of each mixture; the context comes on top
 WARM_UP = 0.02  # share of the time in which the learning rate rises
 FREEZE = ("analysis_", "synthesis_")  # begin as Fourier's filters, and stay
@@ -240,7 +239,7 @@ def main() -> None:
     valid = [Clips(args.valid / stem) for stem in TWO_STEMS]
     validation = Validation(*valid, **form, channels=1, most=args.most)
     mixer = Mixer(
-        vocals, accompaniment, **form, batch_size=args.batch_size, aligned_share=ALIGNED,
+        vocals, accompaniment, **form, batch_size=args.batch_size, aligned_share=ALIGNED_SHARE,
         augmentation=Augmentation(), production=Production(),
     )  # fmt: skip
     voices = Voices(args.voices, vocals)

@@ -9,6 +9,7 @@ from wavesep.dsp.masks import harmonic_mask
 from wavesep.dsp.pitch import track_f0
 from wavesep.dsp.stft import Stft
 
+from .frames import frame_count
 from .sounds import RATE, harmonics
 
 STFT = Stft(2_048, 512)
@@ -21,7 +22,7 @@ def test_a_glide_is_tracked(window: int, hop: int, ends: tuple[float, float]) ->
 
     f0, voiced = track_f0(harmonics(glide), RATE, window, hop)
 
-    assert f0.shape == voiced.shape == (Stft(window, hop).frames(2 * RATE),)
+    assert f0.shape == voiced.shape == (frame_count(Stft(window, hop), 2 * RATE),)
     middles = np.arange(len(f0)) * hop + window // 2
     inside = slice(2, -2)
     assert voiced[inside].all()
@@ -45,6 +46,6 @@ def test_a_rest_is_unvoiced() -> None:
 def test_silence_is_unvoiced_however_short(samples: int) -> None:
     f0, voiced = track_f0(np.zeros(samples, np.float32), RATE, STFT.window, STFT.hop)
 
-    assert f0.shape == voiced.shape == (max(STFT.frames(samples), 0),)
+    assert f0.shape == voiced.shape == (max(frame_count(STFT, samples), 0),)
     assert not voiced.any()
     assert not harmonic_mask(f0, voiced, RATE, STFT.window).any()

@@ -57,10 +57,11 @@ def test_an_architecture_has_no_other_arguments(kind: str) -> None:
 
 @pytest.mark.parametrize(("kind", "name"), [("wavenet", "head"), ("frame_cnn", "filters")])
 def test_what_was_a_list_in_a_file_is_a_tuple(kind: str, name: str) -> None:
-    architecture = KINDS[kind](**{name: [5, 4, 3, 2]})
+    listed: Any = {name: [5, 4, 3, 2]}
+    architecture = KINDS[kind](**listed)
 
     assert getattr(architecture, name) == (5, 4, 3, 2)
-    assert architecture == KINDS[kind](**{name: (5, 4, 3, 2)})
+    assert architecture == KINDS[kind](**{name: (5, 4, 3, 2)})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", KINDS)

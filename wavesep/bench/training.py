@@ -34,7 +34,7 @@ def training_speed(name: str, precision: str, device: str) -> list[Row]:
     """
     import keras
 
-    from ..engines.devices import computing_in, find_place, jit_compile, on
+    from ..engines.devices import computing_in, device_type, jit_compile, on
 
     architecture = NETWORKS[name]
     recipe = architecture.recipe()
@@ -45,7 +45,7 @@ def training_speed(name: str, precision: str, device: str) -> list[Row]:
         network.compile(
             recipe.optimizer(recipe.learning_rate),
             recipe.loss,
-            jit_compile=jit_compile(find_place(device)),
+            jit_compile=jit_compile(device_type(device)),
         )
         mixes = generator(Path(folder), network, samples)
         products = limits.matrix_products(device)

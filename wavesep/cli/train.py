@@ -128,7 +128,7 @@ def run(args: argparse.Namespace, fit: Any) -> None:
     import keras
 
     from ..bench.limits import product_rate
-    from ..engines.devices import find_place
+    from ..engines.devices import device_type
 
     about = read_about(args)
     architecture, sample_rate = architecture_of(args, targets=len(args.stems) - 1)
@@ -146,7 +146,7 @@ def run(args: argparse.Namespace, fit: Any) -> None:
     fit(
         network, mixes, validation, run=args.run, epochs=args.epochs,
         learning_rate=args.learning_rate, patience=args.patience, about=about,
-        limit=product_rate(find_place(None), args.precision),
+        limit=product_rate(device_type(None), args.precision),
     )  # fmt: skip
     if about.sources != ("activity",):
         print(f"listen: wavesep separate --model {args.run}/best.safetensors SONG")

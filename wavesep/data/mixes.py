@@ -20,6 +20,8 @@ from . import augment
 from .clips import Clips, check_targets, pairs
 from .production import Production, Studio
 
+ALIGNED_SHARE = 0.4  # of mixtures whose stems are of one song
+SUNG_SHARE = 0.7  # of a target in which somebody sings
 TRIES = 8  # to find a place that is sung enough
 BALANCE_DB = 3.0  # to within which stems of one song keep theirs
 
@@ -140,8 +142,8 @@ class MixGenerator(keras.utils.PyDataset):
         channels: int = 2,
         batch_size: int = 4,
         batches: int = 100,
-        aligned_share: float = 0.4,
-        sung_share: float = 0.7,
+        aligned_share: float = ALIGNED_SHARE,
+        sung_share: float = SUNG_SHARE,
         augmentation: Augmentation = Augmentation(),
         production: Production | None = None,
         seed: int = 0,

@@ -15,6 +15,10 @@ from .stft import Magnitudes, Spectra
 
 Mask = NDArray[np.float32]
 
+# Half of a tooth's foot, the best of 20, 30 and 40 Hz for sung voices; at least one bin is taken,
+# or a harmonic between two bins would be lost.
+WIDTH_HZ = 20.0
+
 
 def ratio_mask(ours: Magnitudes, others: Magnitudes, power: float = 1.0) -> Mask:
     """Return a source's share of two magnitudes raised to a power [1]_.
@@ -115,12 +119,11 @@ def harmonic_mask(
     voiced: NDArray[np.bool_],
     sample_rate: int,
     window: int,
-    width_hz: float = 20.0,
 ) -> Mask:
     """Return a comb that lets the harmonics of a voice through.
 
     Its teeth are raised cosines: 1 at a multiple of the fundamental frequency, 1/2 at half of
-    ``width_hz`` from it, 0 from ``width_hz`` on.
+    `WIDTH_HZ` from it, 0 from `WIDTH_HZ` on.
 
     Parameters
     ----------
@@ -131,10 +134,6 @@ def harmonic_mask(
         In Hz.
     window : int, >= 2
         Samples in a frame of the transform that is masked, even.
-    width_hz : float, > 0
-        Half of a tooth's foot, in Hz; at least one bin, ``sample_rate / window``, is taken, or a
-        harmonic between two bins would be lost. The default was the best of 20, 30 and 40 Hz
-        for sung voices.
 
     Returns
     -------
@@ -146,6 +145,6 @@ def harmonic_mask(
     base = np.where(heard, f0, 1).astype(np.float32)[..., np.newaxis, :]
     highest = np.maximum(np.floor(sample_rate / 2 / base), 1)  # harmonic below half the rate
     distance = np.abs(hertz - base * np.clip(np.round(hertz / base), 1, highest))
-    width = max(width_hz, sample_rate / window)
+    width = max(WIDTH_HZ, sample_rate / window)
     teeth = 0.5 + 0.5 * np.cos(np.pi * np.minimum(distance / width, 1))
     return np.asarray(teeth * heard[..., np.newaxis, :], np.float32)

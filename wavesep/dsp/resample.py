@@ -60,7 +60,8 @@ def tail(in_rate: int, out_rate: int) -> int:
 def lag(in_rate: int, out_rate: int) -> int:
     """Return the most samples, at ``in_rate``, that a `Resampler` holds back.
 
-    Measured, as soxr does not tell: it holds back its filter's length and gives blocks.
+    It is measured: soxr holds back the length of its filter and gives its output in blocks, and
+    `soxr.ResampleStream.delay` tells only what is held back now.
     """
     if in_rate == out_rate:
         return 0

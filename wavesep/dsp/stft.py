@@ -38,10 +38,6 @@ class Stft:
         """Number of frames that a sample lies in, at the most."""
         return -(-self.window // self.hop)
 
-    def frames(self, samples: int) -> int:
-        """Return how many frames a sound of so many samples has."""
-        return 1 + (samples - self.window) // self.hop
-
     def analyse(self, audio: NDArray[np.float32]) -> Spectra:
         """Return the frames of a sound: ``(..., samples)`` to ``(..., bins, frames)``."""
         import librosa  # takes half a second, and most models do without
@@ -74,30 +70,6 @@ class Stft:
             spectra, n_fft=self.window, hop_length=self.hop, center=False, dtype=np.float32
         )
         return audio
-
-    def transform(self, audio: NDArray[np.float32]) -> Spectra:
-        """Return the frames of a whole sound, silence around it: every sample lies in all of its.
-
-        Parameters
-        ----------
-        audio : float32 array, (..., samples)
-
-        Returns
-        -------
-        complex64 array, (..., bins, frames)
-        """
-        edges = [(0, 0)] * (audio.ndim - 1)
-        end = -(-audio.shape[-1] // self.hop) * self.hop - audio.shape[-1] + self._margin
-        return self.analyse(np.pad(audio, [*edges, (self._margin, end + self.window - self.hop)]))
-
-    def inverse(self, spectra: Spectra, samples: int) -> NDArray[np.float32]:
-        """Undo `transform` for a sound of so many samples."""
-        return self.synthesise(spectra)[..., self._margin : self._margin + samples]
-
-    @property
-    def _margin(self) -> int:
-        """Silence in front of a whole sound, a multiple of the hop."""
-        return (self.overlap - 1) * self.hop
 
 
 def frame_windows(magnitudes: Magnitudes, frames: int) -> Magnitudes:

@@ -15,7 +15,7 @@ from ..audio import Audio
 from ..models.arrays import set_network_arrays
 from ..models.files import ModelFile
 from .base import Stepper, step_samples
-from .devices import computing_in, find_place, jit_compile, on
+from .devices import computing_in, device_type, jit_compile, on
 from .window_stepper import WindowStepper
 
 GPU_BATCH = 16  # chunks, at first: see KerasNetwork.__call__
@@ -42,18 +42,18 @@ class KerasNetwork:
     def __init__(
         self, model: ModelFile, precision: str = "auto", device: str | None = None
     ) -> None:
-        place = find_place(device)
+        found = device_type(device)
         if precision == "auto":
-            precision = "float32" if place == "cpu" else "bfloat16"
+            precision = "float32" if found == "cpu" else "bfloat16"
         self.precision = precision
-        self.batch_size = 1 if place == "cpu" else GPU_BATCH
+        self.batch_size = 1 if found == "cpu" else GPU_BATCH
         self._most = GPU_BATCH  # mixtures that the device has memory for
         self._model = model
         self._device = device
         self._lock = threading.Lock()  # Keras compiles on the first call, and JAX keeps state
         with on(device), computing_in(precision):
             self._network = model.build(padding="valid")
-        self._network.compile(jit_compile=jit_compile(place))
+        self._network.compile(jit_compile=jit_compile(found))
 
     def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Network`. A batch too large for the device's memory is halved, now and later."""
@@ -96,7 +96,7 @@ class KerasStepper:
         self.samples = samples
         self._device = device
         self._network = network
-        self._network.compile(jit_compile=jit_compile(find_place(device)))
+        self._network.compile(jit_compile=jit_compile(device_type(device)))
 
     def __call__(self, mixtures: Audio) -> Audio:
         """See `Stepper`."""

@@ -16,7 +16,7 @@ import keras
 
 from ..audio import TWO_STEMS, Audio
 from ..data.mixes import MixGenerator
-from ..engines.devices import find_place, jit_compile
+from ..engines.devices import device_type, jit_compile
 from ..engines.mask_engine import network_engine
 from ..errors import OptionError
 from ..models.files import ModelFile
@@ -127,7 +127,7 @@ def fit(
     network.compile(
         optimizer=recipe.optimizer(schedule),
         loss=recipe.loss,
-        jit_compile=jit_compile(find_place(None)),
+        jit_compile=jit_compile(device_type(None)),
     )
     settings = describe(network, mixes, epochs, learning_rate)
     progress = load_checkpoint(Path(run) / CHECKPOINT, network, settings)
