@@ -120,15 +120,15 @@ def test_a_comb_blocks_what_lies_between_the_harmonics(f0: float) -> None:
 @given(
     f0=arrays(np.float64, (2, 4), elements=st.floats(20, 10_000) | st.just(np.nan)),
     voiced=arrays(np.bool_, (2, 4)),
-    width=st.floats(1, 200),
+    window=st.sampled_from([64, 512, 2_048]),
 )
 def test_a_comb_is_a_mask_and_zero_without_a_voice(
-    f0: NDArray[np.float64], voiced: NDArray[np.bool_], width: float
+    f0: NDArray[np.float64], voiced: NDArray[np.bool_], window: int
 ) -> None:
-    mask = harmonic_mask(f0, voiced, RATE, 512, width)
+    mask = harmonic_mask(f0, voiced, RATE, window)
 
     assert mask.dtype == np.float32
-    assert mask.shape == (2, 257, 4)
+    assert mask.shape == (2, window // 2 + 1, 4)
     assert mask.min() >= 0
     assert mask.max() <= 1
     assert not mask.swapaxes(1, 2)[~voiced | np.isnan(f0)].any()
