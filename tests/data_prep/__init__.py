@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import importlib
+import io
 import os
+import pickle
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 import soundfile
 
 from wavesep.audio import Audio
@@ -31,7 +39,46 @@ def write(path: Path, audio: Audio, rate: int = RATE) -> Path:
     return path
 
 
+class Here(Executor):
+    """Runs each job at once, in this process; pickles it and its result as a pool would."""
+
+    def __init__(self, *options: object) -> None:
+        pass
+
+    def submit(self, job: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        job, args = pickle.loads(pickle.dumps((job, args)))
+        try:
+            future.set_result(pickle.loads(pickle.dumps(job(*args, **kwargs))))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
 def run(script: str, *arguments: object, code: int = 0) -> str:
+    """Run a script in this process, which has loaded most of what the script imports."""
+    sys.path[:0] = [] if str(DATA_PREP) in sys.path else [str(DATA_PREP)]
+    modules = [importlib.import_module(name) for name in (script.removesuffix(".py"), "preparing")]
+    out, errors = io.StringIO(), io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(errors),
+    ):
+        patch.setattr(sys, "argv", [script, *map(str, arguments)])
+        patch.setenv("COLUMNS", "200")
+        for module in modules:
+            patch.setattr(module, "ProcessPoolExecutor", Here, raising=False)
+        try:
+            answer = modules[0].main()
+        except SystemExit as end:  # of the parser
+            answer = end.code
+    assert answer == code, errors.getvalue()
+    return out.getvalue() + errors.getvalue()
+
+
+def run_apart(script: str, *arguments: object, code: int = 0) -> str:
+    """Run a script as a person does, in a process of its own, which starts others."""
     answer = subprocess.run(
         [sys.executable, str(DATA_PREP / script), *map(str, arguments)],
         capture_output=True, text=True, env=os.environ | {"COLUMNS": "200"},
