@@ -63,7 +63,8 @@ def add_train(commands: Any) -> None:
         help="songs to measure with: a folder of folders with the names of the stems'; of two "
              "stems, vocals/ and accompaniment/")
     add("--most", type=int, default=24, help="snippets to measure with (default: %(default)s)")
-    add("--run", type=Path, default="runs/first", help="checkpoints, logs (default: %(default)s)")
+    add("--run", type=Path, default=Path("runs/first"), dest="folder", metavar="FOLDER",
+        help="checkpoints, logs (default: %(default)s)")
     add("--preset", default="filterbank", choices=presets, metavar="NAME",
         help=f"one of {', '.join(presets)} (default: %(default)s)")
     add("--epochs", type=int, default=50, help="default: %(default)s")
@@ -140,16 +141,16 @@ def run(args: argparse.Namespace, fit: Any) -> None:
         print(f"{folder}: {len(clips):,} files, {clips.seconds.sum() / 3600:.2g} hours")
     print(
         f"{network.count_params():,} parameters; {args.epochs} epochs of {args.steps} steps of "
-        f"{args.batch_size} mixtures; {args.run}/ holds what comes of it",
+        f"{args.batch_size} mixtures; {args.folder}/ holds what comes of it",
         flush=True,
     )
     fit(
-        network, mixes, validation, run=args.run, epochs=args.epochs,
+        network, mixes, validation, run=args.folder, epochs=args.epochs,
         learning_rate=args.learning_rate, patience=args.patience, about=about,
         limit=product_rate(device_type(None), args.precision),
     )  # fmt: skip
     if about.sources != ("activity",):
-        print(f"listen: wavesep separate --model {args.run}/best.safetensors SONG")
+        print(f"listen: wavesep separate --model {args.folder}/best.safetensors SONG")
 
 
 def read_about(args: argparse.Namespace) -> About:
