@@ -26,7 +26,6 @@ from wavesep.systems.tree import read_models
 COMBINED = ["vocals:speeds", "vocals:wiener", "vocals+unet"]
 WINDOW = 10.0  # seconds, of songs
 SECONDS = 20  # of a song that is timed
-ROUNDS = 3
 PICTURE_START = 12.0  # seconds into the song that is drawn
 
 
@@ -48,7 +47,7 @@ def times_real_time(
 ) -> dict[str, float]:
     """Return how many times as fast as real time each is: medians of rounds, turn by turn."""
     seconds: dict[str, list[float]] = {system: [] for system in separators}
-    for _ in range(ROUNDS):
+    for _ in range(args.rounds):
         for system, separator in separators.items():
             begin = time.perf_counter()
             separator.separate(mixture, rate)
@@ -87,6 +86,7 @@ parser.add_argument("--out", type=Path, default=Path("comparison"))
 parser.add_argument(
     "--picture", nargs=2, metavar=("SONG", "PNG"), help="draw each system's masks of a song"
 )
+parser.add_argument("--rounds", type=int, default=3, help="of timing (default: %(default)s)")
 args = parser.parse_args()
 
 ready = [n for n, m in wavesep.list_models().items() if m.ships and n != "vocal_activity"]

@@ -78,15 +78,15 @@ def loudest_part(vocals: Audio, samples: int) -> int:
     return int(starts[np.argmax(before[ends] - before[starts])])
 
 
-def score(reference: Audio, estimate: Audio, mixture: Audio) -> Row:
+def score(reference: Audio, estimate: Audio, mixture: Audio, mixture_sdr: float) -> Row:
     """Score an estimate of the vocals, in dB; gains are above the mixture itself.
 
     nan stands for what has no score: a silent estimate, and what is within rounding of the vocals.
     Where the mixture is the vocals, as in a song without accompaniment, nothing has a score; where
-    it only sounds like them, nothing can be gained.
+    it only sounds like them, nothing can be gained. ``mixture_sdr`` is `bss_sdr` of the mixture.
     """
     ours, before = known(si_sdr(reference, estimate)), known(si_sdr(reference, mixture))
-    gain = bss_sdr(reference, estimate) - bss_sdr(reference, mixture)
+    gain = bss_sdr(reference, estimate) - mixture_sdr
     row = {
         "si_sdr": ours,
         "si_sdr_gain": ours - before,
