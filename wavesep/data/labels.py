@@ -143,6 +143,10 @@ class ActivityExamples(keras.utils.PyDataset):
         rng = np.random.default_rng((self.seed, epoch, index, k))
         return without_broken(lambda broken: self._draw(rng, broken))
 
+    def report(self) -> str:
+        """Return a line for the log of a run that begins."""
+        return f"{len(self.pairs)} clips have labels and both stems"
+
     def _draw(
         self, rng: np.random.Generator, broken: Collection[Path]
     ) -> tuple[NDArray[np.float32], bool]:

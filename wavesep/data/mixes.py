@@ -237,6 +237,10 @@ class MixGenerator(keras.utils.PyDataset):
             made += 1
         return len(self.stems) * made * self.batch_size / spent
 
+    def report(self) -> str:
+        """Return a line for the log of a run that begins."""
+        return f"{self.snippets_per_second(seconds=1.0):.0f} snippets a second can be made"
+
     def _stems(self, rng: np.random.Generator, aligned: bool) -> tuple[list[Audio], bool]:
         """Return the snippets of all stems, and if they are of one song."""
 

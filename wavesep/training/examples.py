@@ -52,6 +52,10 @@ class Mixes(Protocol):
         """Return what decides the batches, for a checkpoint."""
         ...
 
+    def report(self) -> str:
+        """Return a line for the log of a run that begins."""
+        ...
+
 
 class Score(Protocol):
     """How a network did on the validation clips: a dataclass of figures."""

@@ -15,7 +15,6 @@ from typing import Any
 import keras
 
 from ..audio import TWO_STEMS, Audio
-from ..data.mixes import MixGenerator
 from ..engines.devices import device_type, jit_compile
 from ..engines.mask_engine import network_engine
 from ..errors import OptionError
@@ -133,8 +132,7 @@ def fit(
     progress = load_checkpoint(Path(run) / CHECKPOINT, network, settings)
 
     if progress.epoch < epochs and not is_tired(progress, patience):
-        if isinstance(mixes, MixGenerator):
-            log.info("%.0f snippets a second can be made", mixes.snippets_per_second(seconds=1.0))
+        log.info(mixes.report())
         board = open_board(Path(run) / "logs", settings)
         watch = RunCallback(
             Run(Path(run), mixes, validation, about or About(), patience, limit), progress, board
