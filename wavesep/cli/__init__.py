@@ -28,7 +28,6 @@ from .train import add_train
 
 log = logging.getLogger("wavesep")
 
-WIDEST = 10_000  # columns
 NO_COMMAND = 2  # argparse's own code for a wrong command line
 COMMANDS = {
     "separate": add_separate,
@@ -65,11 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = parser().parse_args(argv)
     with os.fdopen(os.dup(2), "w") as stderr:  # is heard while fd 2 is hushed
-        console = Console(file=cast(TextIO, PatientStream(stderr)))
-        if not console.is_terminal:
-            console.width = WIDEST  # a log has whole lines
-        handler = RichHandler(console=console, show_time=False, show_path=False)
-        handler.setFormatter(Plain("%(message)s"))
+        stream = cast(TextIO, PatientStream(stderr))
+        console = Console(file=stream)
+        handler = log_handler(console, stream)
         log.addHandler(handler)
         level = log.level
         if os.environ.get("WAVESEP_DEBUG"):
@@ -88,6 +85,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             log.removeHandler(handler)
             log.setLevel(level)
     return code
+
+
+def log_handler(console: Console, stream: TextIO) -> logging.Handler:
+    """Return what writes the log: in colours on a terminal, else a line for each message."""
+    if console.is_terminal:
+        handler: logging.Handler = RichHandler(console=console, show_time=False, show_path=False)
+        handler.setFormatter(Plain("%(message)s"))
+    else:
+        handler = logging.StreamHandler(stream)
+        handler.setFormatter(Plain("%(levelname)-8s %(message)s"))
+    return handler
 
 
 def parser() -> argparse.ArgumentParser:
