@@ -12,7 +12,8 @@ import pytest
 
 from wavesep.models.arrays import load_arrays, save_arrays
 from wavesep.models.base import Shapes
-from wavesep.models.files import SUM, checksum
+from wavesep.models.files import checksum
+from wavesep.models.schema import SUM
 
 Rewrite = Callable[..., Path]
 
