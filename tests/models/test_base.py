@@ -57,11 +57,13 @@ def test_an_architecture_has_no_other_arguments(kind: str) -> None:
 
 @pytest.mark.parametrize(("kind", "name"), [("wavenet", "head"), ("frame_cnn", "filters")])
 def test_what_was_a_list_in_a_file_is_a_tuple(kind: str, name: str) -> None:
-    listed: Any = {name: [5, 4, 3, 2]}
+    values = (5, 4, 3, 2)
+    listed: dict[str, Any] = {name: [*values]}
+    plain: dict[str, Any] = {name: values}
     architecture = KINDS[kind](**listed)
 
-    assert getattr(architecture, name) == (5, 4, 3, 2)
-    assert architecture == KINDS[kind](**{name: (5, 4, 3, 2)})  # type: ignore[arg-type]
+    assert getattr(architecture, name) == values
+    assert architecture == KINDS[kind](**plain)
 
 
 @pytest.mark.parametrize("kind", KINDS)
