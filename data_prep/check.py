@@ -36,15 +36,16 @@ from rich.console import Console
 from rich.progress import track
 
 from wavesep import Separator
+from wavesep.audio import TWO_STEMS
 from wavesep.audio.read import read_audio
-from wavesep.data.manifest import KINDS, Entry, read_manifest
+from wavesep.data.manifest import Entry, read_manifest
 from wavesep.errors import WavesepError
 
 MOSTLY_SILENT = 0.9  # of its tenths of a second
 MANY_CLIPPED = 3  # runs a minute
 OFF_ZERO = 0.01
 NARROW = 0.75  # of half the sample rate
-FAR_LU = 12.0  # from the median of its kind
+FAR_LU = 12.0  # from the median of its stem
 NOT_MUSIC_DB = -6.0  # an acapella's vocals beside itself, at least
 NOT_SUNG_DB = -3.0  # an instrumental's, at the most
 SAME_PRINTS = 0.1  # share of a file's fingerprint; of other sound it is less than a hundredth
@@ -61,7 +62,7 @@ TITLES = {
     "rate": "Another sample rate than most",
     "mono": "Mono that poses as stereo",
     "bandwidth": "Bandwidth cut off",
-    "level": "Far from the median level of its kind",
+    "level": "Far from the median level of its stem",
     "music": "Acapellas that may hold music",
     "singing": "Instrumentals that may hold singing",
 }
@@ -166,9 +167,9 @@ def judge(entry: Entry, file: Examined) -> Iterator[Finding]:
         yield Finding("mono", entry.path, f"{entry.channels} channels, all the same")
     if file.bandwidth < NARROW * half and file.silent < MOSTLY_SILENT:
         yield Finding("bandwidth", entry.path, f"nothing above {file.bandwidth / 1000:.1f} kHz")
-    if entry.kind == "vocals" and file.vocals < NOT_MUSIC_DB:
+    if entry.stem == "vocals" and file.vocals < NOT_MUSIC_DB:
         yield Finding("music", entry.path, f"its vocals at {file.vocals:.1f} dB")
-    if entry.kind == "accompaniment" and file.vocals > NOT_SUNG_DB:
+    if entry.stem == "accompaniment" and file.vocals > NOT_SUNG_DB:
         yield Finding("singing", entry.path, f"vocals at {file.vocals:.1f} dB")
 
 
@@ -183,9 +184,9 @@ def judge_rates(entries: Sequence[Entry]) -> Iterator[Finding]:
 
 
 def judge_levels(entries: Sequence[Entry]) -> Iterator[Finding]:
-    """Yield the files whose loudness is far from the median of their kind."""
-    for kind in KINDS:
-        ours = [e for e in entries if e.kind == kind and np.isfinite(e.loudness)]
+    """Yield the files whose loudness is far from the median of their stem."""
+    for stem in TWO_STEMS:
+        ours = [e for e in entries if e.stem == stem and np.isfinite(e.loudness)]
         median = float(np.median([e.loudness for e in ours])) if ours else 0.0
         for entry in ours:
             if abs(entry.loudness - median) > FAR_LU:
@@ -261,10 +262,10 @@ def report(entries: Sequence[Entry], findings: Sequence[Finding]) -> str:
     """Return all findings as text."""
     lines = []
     for split in sorted({split_of(entry) for entry in entries}):
-        for kind in KINDS:
-            ours = [e for e in entries if e.kind == kind and split_of(e) == split]
+        for stem in TWO_STEMS:
+            ours = [e for e in entries if e.stem == stem and split_of(e) == split]
             minutes = sum(e.seconds for e in ours) / 60
-            lines.append(f"{split} {kind}: {len(ours)} files, {minutes:.1f} min")
+            lines.append(f"{split} {stem}: {len(ours)} files, {minutes:.1f} min")
     for name, title in TITLES.items():
         ours_found = [finding for finding in findings if finding.kind == name]
         if ours_found:
@@ -301,12 +302,12 @@ def draw(entries: Sequence[Entry], examined: Mapping[str, Examined], out: Path) 
     }
     for axis, (title, values) in zip(figure.subplots(2, 2).ravel(), panels.items(), strict=True):
         groups = [
-            [values[e.path] for e in entries if e.kind == kind and np.isfinite(values[e.path])]
-            for kind in KINDS
+            [values[e.path] for e in entries if e.stem == stem and np.isfinite(values[e.path])]
+            for stem in TWO_STEMS
         ]
-        axis.hist(groups, bins=30, label=KINDS, stacked=True)
+        axis.hist(groups, bins=30, label=TWO_STEMS, stacked=True)
         axis.set(xlabel=title, ylabel="files")
-    figure.legend(KINDS, loc="outside upper right", ncols=2)
+    figure.legend(TWO_STEMS, loc="outside upper right", ncols=2)
     figure.savefig(out / "spread.png", dpi=90)
 
 

@@ -1,9 +1,9 @@
 """Download what a list links to, by yt-dlp, and prepare it.
 
     python data_prep/download.py prepared links.csv
-    python data_prep/download.py prepared links.txt --kind accompaniment
+    python data_prep/download.py prepared links.txt --stem accompaniment
 
-A CSV has a line of column names: url and kind (vocals or accompaniment), and if you like name,
+A CSV has a line of column names: url and stem (vocals or accompaniment), and if you like name,
 start, end (seconds) and licence. A text list has one link a line. What is downloaded stays in
 prepared/downloads, so the same command goes on where it was stopped, even within a file. A bad link
 stops nothing: prepared/failed.csv lists those that did not come, in the form of the list, to be
@@ -30,8 +30,8 @@ from preparing import Song, Sound, add_options, prepare, split_of
 from rich.console import Console
 from rich.progress import track
 
+from wavesep.audio import TWO_STEMS
 from wavesep.audio.read import read_audio
-from wavesep.data.manifest import KINDS
 from wavesep.errors import AudioError
 
 with extra():
@@ -49,7 +49,7 @@ class Link:
     """A line of the list."""
 
     url: str
-    kind: str
+    stem: str
     name: str = ""
     start: str = ""
     end: str = ""
@@ -83,7 +83,7 @@ def main() -> int:
     )
     add_options(parser)
     parser.add_argument("links", type=Path, help="a .csv, or a text list of links")
-    parser.add_argument("--kind", choices=KINDS, help="of links that do not say it")
+    parser.add_argument("--stem", choices=TWO_STEMS, help="of links that do not say it")
     parser.add_argument("--licence", default="not stated", help="of links that do not say it")
     parser.add_argument("--valid-share", type=float, default=0.1, help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="of the splits (default: %(default)s)")
@@ -93,7 +93,7 @@ def main() -> int:
     )  # fmt: skip
     args = parser.parse_args()
     try:
-        links = read_links(args.links, args.kind)
+        links = read_links(args.links, args.stem)
     except (OSError, ValueError, csv.Error) as error:
         parser.error(f"{args.links} cannot be used: {error}")
     folder = args.out / DOWNLOADS
@@ -107,7 +107,7 @@ def main() -> int:
     songs = [
         Song(
             link.title, split_of(link.title, args.valid_share, args.seed), link.url,
-            link.licence or args.licence, partial(read_link, link, folder), (link.kind,),
+            link.licence or args.licence, partial(read_link, link, folder), (link.stem,),
         )
         for link in links
         if link not in failures
@@ -118,7 +118,7 @@ def main() -> int:
     return code or (1 if failures else 0)
 
 
-def read_links(path: Path, kind: str | None) -> list[Link]:
+def read_links(path: Path, stem: str | None) -> list[Link]:
     """Read a list of links, or raise ValueError that says what is wrong with which line."""
     text = path.read_text(encoding="utf-8-sig")
     if path.suffix.lower() == ".csv":
@@ -132,11 +132,11 @@ def read_links(path: Path, kind: str | None) -> list[Link]:
         rows = [{"url": line} for line in lines if line and not line.startswith("#")]
     links = []
     for number, row in enumerate(rows, 1):
-        link = Link(**{"url": "", **row, "kind": row.get("kind") or kind or ""})
+        link = Link(**{"url": "", **row, "stem": row.get("stem") or stem or ""})
         if "://" not in link.url:
             raise ValueError(f"link {number} has no url")
-        if link.kind not in KINDS:
-            raise ValueError(f"link {number} has no kind: {' or '.join(KINDS)}, or give --kind")
+        if link.stem not in TWO_STEMS:
+            raise ValueError(f"link {number} has no stem: {' or '.join(TWO_STEMS)}, or give --stem")
         if float(link.end or "inf") <= float(link.start or 0):
             raise ValueError(f"link {number} ends before it starts")
         links.append(link)
@@ -204,7 +204,7 @@ def read_link(link: Link, folder: Path) -> dict[str, Sound]:
     start, end = (round(float(s or d) * rate) for s, d in ((link.start, 0), (link.end, 1e6)))
     if start >= len(audio):
         raise AudioError(f"it is only {len(audio) / rate:.1f} s long, and is to start after that")
-    return {link.kind: (audio[start:end], rate)}
+    return {link.stem: (audio[start:end], rate)}
 
 
 def write_failed(out: Path, failures: dict[Link, str]) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from preparing import Song, Sound, add_options, prepare, split_of
 
+from wavesep.audio import TWO_STEMS
 from wavesep.audio.read import read_audio
 from wavesep.errors import AudioError
 
@@ -43,8 +44,8 @@ def main() -> int:
     for folder in folders:
         dev = folder.parent.name == "Dev"
         split = split_of(folder.name, args.valid_share, args.seed) if dev else "test"
-        load, kinds = partial(read_sources, folder), ("vocals", "accompaniment")
-        songs.append(Song(folder.name, split, "DSD100", LICENCE, load, kinds))
+        load, stems = partial(read_sources, folder), TWO_STEMS
+        songs.append(Song(folder.name, split, "DSD100", LICENCE, load, stems))
     return prepare(songs, args.out, args.jobs)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from preparing import Song, Sound, add_options, prepare, split_of
 
+from wavesep.audio import TWO_STEMS
 from wavesep.audio.read import read_audio
 from wavesep.audio.suffixes import is_audio
 from wavesep.errors import AudioError
@@ -27,8 +28,8 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_options(parser)
-    for kind in ("vocals", "accompaniment"):
-        parser.add_argument(f"--{kind}", type=Path, nargs="+", default=[], metavar="FOLDER")
+    for stem in TWO_STEMS:
+        parser.add_argument(f"--{stem}", type=Path, nargs="+", default=[], metavar="FOLDER")
     parser.add_argument("--source", help="where they come from (default: the folder's name)")
     parser.add_argument("--licence", default="not stated", help="default: %(default)s")
     parser.add_argument("--valid-share", type=float, default=0.1, help="default: %(default)s")
@@ -45,14 +46,14 @@ def main() -> int:
 
 
 def find_songs(args: argparse.Namespace) -> list[Song]:
-    """Return the songs of all folders; files of one name and different kinds are one song."""
+    """Return the songs of all folders; files of one name are the stems of one song."""
     songs: list[Song] = []
-    files = {kind: find_files(getattr(args, kind)) for kind in ("vocals", "accompaniment")}
+    files = {stem: find_files(getattr(args, stem)) for stem in TWO_STEMS}
     for name in sorted({name for found in files.values() for name in found}):
-        stems = {kind: list(found[name]) for kind, found in files.items() if name in found}
+        stems = {stem: list(found[name]) for stem, found in files.items() if name in found}
         while stems:  # more than once if a folder has two files of one name
-            paths = {kind: found.pop(0) for kind, found in stems.items()}
-            stems = {kind: found for kind, found in stems.items() if found}
+            paths = {stem: found.pop(0) for stem, found in stems.items()}
+            stems = {stem: found for stem, found in stems.items() if found}
             source = args.source or next(iter(paths.values())).parent.name
             split = split_of(name, args.valid_share, args.seed)
             load = partial(read_files, paths)
@@ -73,10 +74,10 @@ def find_files(folders: list[Path]) -> dict[str, list[Path]]:
 
 def read_files(paths: dict[str, Path]) -> dict[str, Sound]:
     """Decode the stems of a song."""
-    sounds = {kind: read_audio(path) for kind, path in paths.items()}
-    for kind, (audio, _) in sounds.items():
+    sounds = {stem: read_audio(path) for stem, path in paths.items()}
+    for stem, (audio, _) in sounds.items():
         if not audio.any():
-            raise AudioError(f"{paths[kind]} is silent")
+            raise AudioError(f"{paths[stem]} is silent")
     return sounds
 
 

@@ -12,6 +12,8 @@ import argparse
 import string
 from pathlib import Path
 
+from wavesep.audio import TWO_STEMS
+
 parser = argparse.ArgumentParser(
     description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
 )
@@ -20,7 +22,7 @@ parser.add_argument("--vocals", type=Path, nargs="+", required=True, metavar="FO
 parser.add_argument("--accompaniment", type=Path, nargs="+", required=True, metavar="FOLDER")
 args = parser.parse_args()
 
-for stem in ("vocals", "accompaniment"):
+for stem in TWO_STEMS:
     (args.out / stem).mkdir(parents=True, exist_ok=True)
     for letter, folder in zip(string.ascii_lowercase, getattr(args, stem), strict=False):
         if not folder.is_dir():

@@ -17,11 +17,11 @@ from pathlib import Path
 
 from preparing import Song, Sound, add_options, prepare
 
+from wavesep.audio import TWO_STEMS
 from wavesep.data.tracks import Track, musdb_tracks
 from wavesep.errors import OptionError
 
 LICENCE = "for education and research; song by song on sigsep.github.io/datasets/musdb.html"
-KINDS = ("vocals", "accompaniment")
 
 
 def main() -> int:
@@ -39,7 +39,7 @@ def main() -> int:
     if not tracks:
         parser.error(f"{args.musdb} has no songs in train/ and test/")
     songs = [
-        Song(track.name, track.subset, "MUSDB18", LICENCE, partial(read_stems, track), KINDS)
+        Song(track.name, track.subset, "MUSDB18", LICENCE, partial(read_stems, track), TWO_STEMS)
         for track in tracks
     ]
     return prepare(songs, args.out, args.jobs)
@@ -48,7 +48,7 @@ def main() -> int:
 def read_stems(track: Track) -> dict[str, Sound]:
     """Return the two stems of a song."""
     stems = track.load()
-    return {kind: (getattr(stems, kind), stems.sample_rate) for kind in KINDS}
+    return {stem: (getattr(stems, stem), stems.sample_rate) for stem in TWO_STEMS}
 
 
 if __name__ == "__main__":

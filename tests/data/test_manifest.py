@@ -14,7 +14,7 @@ from wavesep.data.manifest import MANIFEST, Entry, read_manifest, write_manifest
 from wavesep.errors import AudioError
 
 ENTRY = Entry(
-    path="train/vocals/Ä, «b».wav", kind="vocals", source="a, b", licence='"free"',
+    path="train/vocals/Ä, «b».wav", stem="vocals", source="a, b", licence='"free"',
     seconds=1_001 / 3_000, sample_rate=3_000, channels=2, peak=0.5, loudness=-math.inf,
     sha256="0" * 64,
 )  # fmt: skip
@@ -60,7 +60,7 @@ def test_a_missing_file_is_named(prepared: Path) -> None:
         Clips(prepared / "train")
 
 
-@pytest.mark.parametrize("text", ["", "path,kind\na,b\n"])
+@pytest.mark.parametrize("text", ["", "path,stem\na,b\n"])
 def test_a_damaged_one_is_told(prepared: Path, text: str) -> None:
     rows = (prepared / MANIFEST).read_text(encoding="utf-8").replace("3000", "many")
     (prepared / MANIFEST).write_text(text or rows, encoding="utf-8")
@@ -72,3 +72,11 @@ def test_a_damaged_one_is_told(prepared: Path, text: str) -> None:
 def test_a_folder_without_one_is_told(tmp_path: Path) -> None:
     with pytest.raises(AudioError, match="prepare it with a script"):
         read_manifest(tmp_path)
+
+
+def test_a_manifest_whose_stem_is_called_kind_is_read(tmp_path: Path) -> None:
+    write_manifest(tmp_path, [ENTRY])
+    path = tmp_path / "manifest.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace(",stem,", ",kind,"), encoding="utf-8")
+
+    assert read_manifest(tmp_path) == [ENTRY]

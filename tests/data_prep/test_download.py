@@ -87,7 +87,7 @@ def test_download(site: tuple[str, list[str]], tmp_path: Path) -> None:
     address, asked = site
     out, links = tmp_path / "prepared", tmp_path / "links.csv"
     lines = [
-        "url,kind,name,start,end,licence",
+        "url,stem,name,start,end,licence",
         f"{address}/good.wav,vocals,Ä song,0.5,1.5,CC0",
         f"{address}/cut.wav,accompaniment,,,,",
         f"{address}/always-cut.wav,vocals,,,,",
@@ -106,8 +106,8 @@ def test_download(site: tuple[str, list[str]], tmp_path: Path) -> None:
     }
     assert told == {"always-cut", "slow", "gone"}, printed
     entries = list(by_path(out).values())
-    (vocals,) = [e for e in entries if e.kind == "vocals"]
-    (rest,) = [e for e in entries if e.kind == "accompaniment"]
+    (vocals,) = [e for e in entries if e.stem == "vocals"]
+    (rest,) = [e for e in entries if e.stem == "accompaniment"]
     assert vocals.path == "train/vocals/Ä song 0.5-1.5.flac"
     assert (vocals.source, vocals.licence) == (f"{address}/good.wav", "CC0")
     audio, _ = soundfile.read(out / vocals.path, dtype="float32")
@@ -130,10 +130,10 @@ def test_download(site: tuple[str, list[str]], tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("", "it holds no links"),
-        ("url,kind\nhttp://a/b,violin\n", "link 1 has no kind"),
-        ("url,kind\na song,vocals\n", "link 1 has no url"),
-        ("url,kind,start,end\nhttp://a/b,vocals,3,2\n", "link 1 ends before it starts"),
-        ("url,kind,start\nhttp://a/b,vocals,soon\n", "cannot be used"),
+        ("url,stem\nhttp://a/b,violin\n", "link 1 has no stem"),
+        ("url,stem\na song,vocals\n", "link 1 has no url"),
+        ("url,stem,start,end\nhttp://a/b,vocals,3,2\n", "link 1 ends before it starts"),
+        ("url,stem,start\nhttp://a/b,vocals,soon\n", "cannot be used"),
     ],
 )
 def test_a_bad_list_is_told(tmp_path: Path, text: str, message: str) -> None:

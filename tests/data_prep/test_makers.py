@@ -58,7 +58,7 @@ def test_folders(raw: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(backing[: len(sound(1.5, 1))], sound(1.5, 1), atol=1e-4)
     assert not backing[len(sound(1.5, 1)) :].any()
     entry = by_path(out)["train/vocals/one.flac"]
-    assert (entry.kind, entry.source, entry.licence) == ("vocals", "v", "CC0, all")
+    assert (entry.stem, entry.source, entry.licence) == ("vocals", "v", "CC0, all")
     assert (entry.seconds, entry.sample_rate, entry.channels) == (2.0, RATE, 2)
     assert entry.peak == pytest.approx(np.abs(audio).max(), abs=1e-5)
     assert entry.loudness == pytest.approx(pyloudnorm.Meter(rate).integrated_loudness(audio), 0.01)

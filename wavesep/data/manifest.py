@@ -14,7 +14,6 @@ from ..audio.base import AudioInfo
 from ..errors import AudioError
 
 MANIFEST = "manifest.csv"
-KINDS = ("vocals", "accompaniment")
 DEPTH = 3  # folders above a file at the most, in which its manifest may lie
 
 
@@ -26,7 +25,7 @@ class Entry:
     ----------
     path : str
         Below the manifest's folder, with slashes.
-    kind : {"vocals", "accompaniment"}
+    stem : {"vocals", "accompaniment"}
     source : str
         Where it comes from.
     licence : str
@@ -43,7 +42,7 @@ class Entry:
     """
 
     path: str
-    kind: str
+    stem: str
     source: str
     licence: str
     seconds: float
@@ -90,6 +89,8 @@ def read_manifest(folder: str | os.PathLike[str]) -> list[Entry]:
 
 def entry_of(row: dict[str, str]) -> Entry:
     """Return a row of the table as an entry, or raise KeyError or ValueError."""
+    if "kind" in row:  # the first manifests called the stem so
+        row = {"stem": row["kind"]} | row
     convert = {"float": float, "int": int, "str": str}
     return Entry(**{f.name: convert[str(f.type)](row[f.name]) for f in fields(Entry)})
 
