@@ -1,4 +1,4 @@
-"""Train on MUSDB18 or MUSDB18-HQ, as it lies: prepare it, then train.
+"""Prepare MUSDB18 or MUSDB18-HQ, then train on it.
 
     python examples/train_musdb.py MUSDB18/
 

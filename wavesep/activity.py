@@ -29,7 +29,7 @@ class VocalActivity:
     Attributes
     ----------
     probabilities : float32 array, (frames,)
-        That somebody sings, from 0 to 1; 0 where all that the network hears is digital silence.
+        That somebody sings, from 0 to 1; 0 where the network is given digital silence alone.
     times : float array, (frames,)
         Of the middle of each frame, in seconds.
     segments : list of (float, float)
@@ -55,8 +55,8 @@ def vocal_activity(
     Parameters
     ----------
     audio : float array, (samples, channels) or (samples,)
-        In [-1, 1], of at most 64 channels, of which the mean is heard. It may be what
-        `numpy.asarray` makes an array of: a list, or a tensor.
+        In [-1, 1], of at most 64 channels, whose mean is taken. Lists and tensors that
+        `numpy.asarray` can convert are accepted.
     sample_rate : int, from 1,000 to 768,000
         In Hz.
     model : str or path
@@ -70,7 +70,7 @@ def vocal_activity(
     Returns
     -------
     VocalActivity
-        A frame every 11.6 ms for the shipped model, which hears 0.15 s on either side.
+        For the shipped model, a frame every 11.6 ms that depends on 0.15 s on either side.
 
     Raises
     ------

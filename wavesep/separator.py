@@ -107,8 +107,8 @@ class Separator:
         Parameters
         ----------
         audio : float array, (samples, channels) or (samples,)
-            The mixture, in [-1, 1], of at most 64 channels; it is left as it is. It may be what
-            `numpy.asarray` makes an array of: a list, or a tensor.
+            The mixture, in [-1, 1], of at most 64 channels; it is left as it is. Lists and
+            tensors that `numpy.asarray` can convert are accepted.
         sample_rate : int, from 1,000 to 768,000
             In Hz.
         progress : callable, optional

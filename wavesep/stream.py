@@ -54,14 +54,14 @@ class Stream:
         Parameters
         ----------
         block : float array, (samples, channels)
-            Of any length, in [-1, 1]; it is copied. It may be what `numpy.asarray` makes an array
-            of: a list, or a tensor.
+            Of any length, in [-1, 1]; it is copied. Lists and tensors that `numpy.asarray` can
+            convert are accepted.
 
         Returns
         -------
         dict of str to float32 array, (samples, channels)
-            What is ready of each stem, from where the last call ended: often nothing, as long as
-            the sound is younger than `latency`.
+            The samples of each stem that are ready and follow those of the last call. There are
+            none until `latency` samples have been pushed.
 
         Raises
         ------

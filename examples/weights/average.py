@@ -2,12 +2,12 @@
 
     python examples/weights/average.py new.safetensors old.safetensors mean.safetensors
 
-What a network gains by more training on some kind of song, and what it forgets of other kinds, go
-by different shares: some of the old weights give much of the latter back. M. Wortsman et al.,
-"Robust fine-tuning of zero-shot models", arXiv:2109.01903.
+More training on one kind of song improves it and makes other kinds worse. A share of the old weights
+restores most of the other kinds and keeps most of the gain. M. Wortsman et al., "Robust fine-tuning
+of zero-shot models", arXiv:2109.01903.
 
-With a --variance below 1 normalised layers expect less than they did, and amplify more: some means
-gain by it, and let more through.
+--variance multiplies the variances of normalised layers. Below 1, these layers amplify more: some
+means score better with it, and let more of the accompaniment through.
 """
 
 import argparse

@@ -1,11 +1,11 @@
-"""Find how decided the mask of a trained WaveNet with a filterbank should be.
+"""Soften the mask of a trained WaveNet with a filterbank, which MAE training makes too sharp.
 
     python examples/weights/calibrate.py runs/first/best.safetensors TRAIN calibrated.safetensors
 
 TRAIN has vocals/ and accompaniment/, files of the same name being stems of one song, out of what
-the network was trained on. MAE's best answer to "perhaps" is "no", so a network that has learned
-with it loses more of a voice than it lets through of the rest. SI-SDR's is the mean: what the mask
-is before its sigmoid is scaled and shifted until the mean gain of SI-SDR is highest.
+the network was trained on. MAE training answers an uncertain frequency with 0, so the network loses
+more of the voice than it lets through of the rest. The mean gives a better SI-SDR. So the input
+of the mask's sigmoid is scaled and shifted until the mean gain of SI-SDR is highest.
 """
 
 import argparse
@@ -25,7 +25,7 @@ OFFSETS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def calibrated(file: ModelFile, scale: float, offset: float) -> ModelFile:
-    """Return a network whose mask is decided otherwise: ``sigmoid(scale * before + offset)``."""
+    """Return a network with the mask ``sigmoid(scale * before + offset)``."""
     kernel, bias = (file.arrays[f"mask/{name}"] * np.float32(scale) for name in ("kernel", "bias"))
     decided = {"mask/kernel": kernel, "mask/bias": bias + np.float32(offset)}
     return file.with_arrays(file.arrays | decided)

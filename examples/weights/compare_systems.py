@@ -3,9 +3,8 @@
     python examples/weights/compare_systems.py MIR1K/valid --songs EIF/valid
 
 Prints one table: for each system its parameters, the gain of SI-SDR over the mixture on the clips
-and, in windows of 10 s, on the songs, how many times as fast as real time it is, the sound around a
-sample that it hears, and the latency of its streams. The ideal masks stand beside. The same command
-goes on where it was stopped.
+and, in windows of 10 s, on the songs, its speed over real time, its context, and the latency of its
+streams. The ideal masks are in the table, too. The same command goes on where it was stopped.
 """
 
 import argparse
@@ -98,7 +97,7 @@ on_songs = gains(args.songs, systems, WINDOW, args.out / "songs") if args.songs 
 song = find_tracks(args.songs or args.clips)[0].load()
 mixture = song.mixture[: SECONDS * song.sample_rate]
 speed = times_real_time(separators, mixture, song.sample_rate)
-rows = [["system", "parameters", "clips", "songs", "speed", "hears", "latency"]]
+rows = [["system", "parameters", "clips", "songs", "speed", "context", "latency"]]
 for system, gain in on_clips.items():
     parameters, around, latency, fast = ["-"] * 4
     if system in separators:

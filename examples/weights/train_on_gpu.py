@@ -4,11 +4,11 @@ r"""Train a WaveNet with a filterbank on a GPU that is there for minutes (PyTorc
         --accompaniment MIR1K/train/accompaniment instrumentals --valid MIR1K/valid --seconds 600
 
 What train.py does, but mixtures are made on the GPU, too, a step is one CUDA graph, and the
-learning rate falls to zero as a cosine of time. A folder that is given twice is heard twice as
+learning rate falls to zero as a cosine of time. A folder that is given twice is drawn twice as
 often. An epoch is as long as --epoch says; at its end the mean of the last weights is measured and
 saved. The same command goes on after the last whole epoch. With --voices, what
-data_prep/change_voices.py writes to folders below that one meanwhile is heard, too. Without a GPU
-it runs as well, to try it.
+data_prep/change_voices.py writes to folders below that one meanwhile is used, too. It also runs
+without a GPU, to try it.
 """
 
 import argparse

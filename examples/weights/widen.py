@@ -3,7 +3,7 @@
     python examples/weights/widen.py vocals 64 wide.safetensors
     wavesep train vocals/ accompaniment/ --start wide.safetensors
 
-It answers as before: new channels are heard by new ones alone until training changes that.
+Its output is the same: old channels ignore the new ones until training changes that.
 After T. Chen et al., "Net2Net", arXiv:1511.05641, with zeros instead of copies.
 """
 

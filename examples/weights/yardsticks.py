@@ -1,11 +1,11 @@
-"""Measure models by everything that the shipped weights are chosen by.
+"""Measure models on all sets that the shipped weights are chosen by.
 
     python examples/weights/yardsticks.py DATA --model vocals --model runs/first/best.safetensors
 
 DATA is the folder of real audio that the project trains and measures with. Printed are SI-SDR and
 its gain on each set; how far the vocals lie below the mixture where nobody sings; how much of the
-voice is found, by octaves; and what is left of the gain when voices that nobody here has heard are
-produced in one way or another, over their own karaoke and over other music.
+voice is found, by octaves; and the gain for unseen voices with each effect of a studio, over their
+own karaoke and over other music.
 """
 
 import argparse
@@ -171,7 +171,7 @@ def octave_levels(separate: Separate, songs: list[Stems]) -> NDArray[np.float64]
 
 
 def load(folder: Path, step: int = 1) -> list[Stems]:
-    """Return the songs of a folder, or every so-manieth of them."""
+    """Return the songs of a folder, or every n-th of them."""
     return [song.load() for song in find_tracks(folder)[::step]]
 
 

@@ -7,5 +7,5 @@ from numpy.typing import NDArray
 
 Audio: TypeAlias = NDArray[np.float32]  # (samples, channels), in [-1, 1]
 
-LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000  # Hz; what lies beyond is a mistake
-TWO_STEMS = ("vocals", "accompaniment")  # of a song, where nobody says otherwise
+LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000  # Hz; other rates are taken for mistakes
+TWO_STEMS = ("vocals", "accompaniment")  # the default sources

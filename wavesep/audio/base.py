@@ -23,7 +23,7 @@ class AudioInfo:
     channels : int
     samples : int
         In each channel, as the file states or as it can be estimated; 0 if neither is possible.
-        What decoding gives may differ: only `AudioReader.blocks` knows.
+        The decoded length may differ; `AudioReader.blocks` gives it.
     bits : int
         Depth of its samples: 16, 24 or 32 (float); 16 for lossy formats.
     """
@@ -59,8 +59,8 @@ class AudioReader(Protocol):
 class RawFile(io.FileIO):
     """A file for libsndfile or FFmpeg, opened by Python: its name may be anything.
 
-    It stays where it is, and says so, when a decoder that reads a damaged header asks for a place
-    that cannot be. An exception would be printed from within the decoder.
+    If a decoder that reads a damaged header asks for an impossible place, the position stays and
+    -1 is returned. An exception would be printed from within the decoder.
     """
 
     def seek(self, offset: int, whence: int = 0) -> int:

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from ..errors import AudioError, EmptyAudioError, NonFiniteAudioError, OptionError
 from . import HIGHEST_RATE, LOWEST_RATE, Audio
 
-MOST_CHANNELS = 64  # more are taken for samples on the wrong axis
-LOUDEST = 100.0  # magnitude of a sample, beyond which it is damage, or not scaled to [-1, 1]
-MOST_SECONDS = 1e9  # more than any sound has; their count in samples is exact
+MOST_CHANNELS = 64  # more channels mean that samples are on the wrong axis
+LOUDEST = 100.0  # magnitude; a louder sample is damaged or not scaled to [-1, 1]
+MOST_SECONDS = 1e9  # longer than any sound; as samples, it is still an exact number
 
 
 def check_array(audio: Any) -> Audio:
@@ -26,7 +26,7 @@ def check_array(audio: Any) -> Audio:
     Parameters
     ----------
     audio : float array, (samples, channels) or (samples,)
-        Or what `numpy.asarray` makes one of: a list, or a tensor of PyTorch, TensorFlow or JAX.
+        Or a list, or a tensor of PyTorch, TensorFlow or JAX, that `numpy.asarray` can convert.
 
     Returns
     -------

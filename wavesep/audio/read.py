@@ -1,7 +1,7 @@
 """Reading audio files, in blocks or in part.
 
-The stems of a song are as long as what a decoder gives, so only decoders are believed. soundfile
-reads what is not compressed. PyAV reads everything else, since libsndfile only estimates the length
+The stems of a song are as long as its decoded sound, whatever a header states. soundfile reads
+uncompressed files. PyAV reads everything else, since libsndfile only estimates the length
 of some MP3 files, reads one link of a chained Ogg file and misses places in Opus.
 """
 
@@ -105,8 +105,8 @@ def read_part(path: str | os.PathLike[str], start: int, samples: int) -> Audio:
     """Read a part of a file: the samples that the whole has there.
 
     Uncompressed files, FLAC, Ogg Vorbis and MP3 files that state their length are read where the
-    part lies. All others are decoded from their start, which takes longer, and what lies beyond
-    their end is silence, since their length is only estimated.
+    part lies. All others are decoded from their start, which takes longer. Beyond their end there
+    is silence, since their length is only estimated.
 
     Parameters
     ----------

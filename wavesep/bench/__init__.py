@@ -1,4 +1,4 @@
-"""The benchmark: what this machine can do, and how near to it wavesep and others come."""
+"""The benchmark: the speed of wavesep and others, beside the limits of this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the machine itself can do: the rate of matrix products and of copies in memory."""
+"""Limits of the machine: the rates of matrix products and of copies in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How fast networks of many sizes separate, through each engine, beside the machine's limit."""
+"""Speed of networks of many sizes, through each engine, beside the limit of the machine."""
 
 from __future__ import annotations
 

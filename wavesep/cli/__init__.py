@@ -46,7 +46,7 @@ ABOUT = """Isolate the vocals of songs.
 
 
 class Plain(logging.Formatter):
-    """Writes names out of files so that they can do nothing to a terminal."""
+    """Escapes control characters of names, so that they cannot change a terminal."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """Return the message in printable letters."""
@@ -60,10 +60,10 @@ class Plain(logging.Formatter):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
-    With WAVESEP_DEBUG in the environment, the log tells everything.
+    With WAVESEP_DEBUG in the environment, the log has every message.
     """
     args = parser().parse_args(argv)
-    with os.fdopen(os.dup(2), "w") as stderr:  # is heard while fd 2 is hushed
+    with os.fdopen(os.dup(2), "w") as stderr:  # works while fd 2 is hushed
         stream = cast(TextIO, PatientStream(stderr))
         console = Console(file=stream)
         handler = log_handler(console, stream)
@@ -118,12 +118,12 @@ def parser() -> argparse.ArgumentParser:
 
 
 class CommandParser(Parser):
-    """The parser of the whole command line, which tells apart a command and a song."""
+    """The parser of the whole command line."""
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
-        """Say what to write where a song stands in the place of a command."""
+        """Explain what to write if a song stands in the place of a command."""
         args = sys.argv[1:] if args is None else args
         word = args[0] if args else "separate"
         if word not in COMMANDS and not word.startswith("-"):

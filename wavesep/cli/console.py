@@ -1,4 +1,4 @@
-"""What the commands have in common: how they are added, and what they write to."""
+"""What the commands share: their parser, their output, tables."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ WIDTH = 120  # columns, of a table that goes to a file
 
 
 class Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong."""
+    """A parser whose errors are one line."""
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
-        """Refuse what is unknown here, where it is clear which command it was for."""
+        """Refuse unknown options here, where the command is known."""
         known, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self.error(f"{self.prog} does not know {' '.join(unknown)}")
@@ -50,7 +50,7 @@ def add_command(
 
 
 def plain_console() -> Console:
-    """Return standard output, on which names are only names: no markup and no emoji."""
+    """Return standard output, without markup and emoji in names."""
     return Console(highlight=False, markup=False, emoji=False)
 
 
@@ -63,7 +63,7 @@ def standard_output() -> Console:
 
 
 def song_bar(console: Console, quiet: bool = False) -> Progress:
-    """Return bars of what is done, that go away when all is."""
+    """Return progress bars that disappear at the end."""
     return Progress(
         TextColumn("{task.description}", markup=False), BarColumn(),
         TextColumn("{task.percentage:3.0f} %"), TimeRemainingColumn(),
@@ -73,9 +73,9 @@ def song_bar(console: Console, quiet: bool = False) -> Progress:
 
 @contextmanager
 def hushed() -> Iterator[None]:
-    """Hold back what TensorFlow, should it load, writes from C++: no setting of its own does.
+    """Hold back what TensorFlow writes from C++ while it loads: no setting of TensorFlow does.
 
-    Someone who sets TF_CPP_MIN_LOG_LEVEL wants to hear it.
+    It is shown if TF_CPP_MIN_LOG_LEVEL is set.
     """
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         yield

@@ -143,7 +143,7 @@ def seconds(text: str) -> float:
 
 
 def separate(args: argparse.Namespace, console: Console) -> int:
-    """Separate songs, as many as can be; list those that cannot."""
+    """Separate songs; list those that failed."""
     check_options(args)
     if args.verbose:
         log.setLevel(min(log.getEffectiveLevel(), logging.INFO))
@@ -201,7 +201,7 @@ def separate_songs(songs: list[Song], args: argparse.Namespace, console: Console
         try:
             for job in as_completed(jobs):
                 error = job.exception()
-                if isinstance(error, Exception):  # the other songs are done all the same
+                if isinstance(error, Exception):  # the other songs go on
                     told.append(tell(jobs[job].failed(reason(error)), args))
                 elif error is not None:
                     raise error
@@ -281,7 +281,7 @@ def stem_paths(separator: Separator, song: Song, args: argparse.Namespace) -> di
 
 
 def tell(facts: Facts, args: argparse.Namespace) -> Facts:
-    """Print what there is to say of a song, errors only as JSON: they are listed at the end."""
+    """Print the report of a song. Without JSON, errors are listed at the end instead."""
     if args.json:
         print(json.dumps(facts), flush=True)
     elif not args.quiet and "error" not in facts:
@@ -290,7 +290,7 @@ def tell(facts: Facts, args: argparse.Namespace) -> Facts:
 
 
 def line_of(facts: Facts) -> str:
-    """Return what there is to say of a song as a line for people."""
+    """Return the report of a song as one line of text."""
     song = facts["song"]
     if "error" in facts:
         return facts["error"] if song in facts["error"] else f"{song}: {facts['error']}"

@@ -1,4 +1,4 @@
-"""Which songs are meant on the command line, and which of them can be separated."""
+"""The songs that words of the command line name."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def failed(name: str, message: object) -> Facts:
 
 
 def find_songs(words: list[str], out: Path, place: Path) -> tuple[list[Song], list[Facts]]:
-    """Return the songs that are meant, and what is told of words that mean none.
+    """Return the songs that words name, and a report for each word that names none.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def find_songs(words: list[str], out: Path, place: Path) -> tuple[list[Song], li
 
 
 def songs_of(word: str, out: Path, place: Path) -> list[Song]:
-    """Return the songs that one word means, or raise AudioError if it means none."""
+    """Return the songs that one word names, or raise AudioError if it names none."""
     if word == STDIN:
         return [Song(keep_stdin(place), out, "stdin")]
     if URL.match(word):

@@ -1,4 +1,4 @@
-"""Standard output and standard error that cannot stop what the command does."""
+"""Standard output and standard error whose faults do not stop a command."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
 Conventions
 -----------
 Audio is ``(samples, channels)``; a new array is returned and the given one left alone. Everything
-random is drawn from ``rng`` alone. Linear and memoryless unless said otherwise, so a snippet can be
-longer than what the loss looks at.
+random is drawn from ``rng``. Unless said otherwise, functions are linear and memoryless, so a
+snippet may be longer than the part that the loss uses.
 """
 
 from __future__ import annotations

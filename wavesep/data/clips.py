@@ -33,16 +33,16 @@ log = logging.getLogger(__name__)
 class Clips:
     """The audio files of a folder, each read only where a snippet lies.
 
-    What cannot be opened is left out, and said in the log. Damage in the middle of a file shows
-    only when that part is read: `read` raises `ClipError`, and the log says so once for each file.
+    Files that cannot be opened are left out and named in the log. Damage in the middle of a file is
+    found only when that part is read: `read` raises `ClipError`, and the log names the file once.
 
     Parameters
     ----------
     folder : path
         Searched with everything below it, links too, for audio and video files, by their suffixes.
-        Where it is part of a prepared set, the manifest knows them and none is opened. A snippet
-        of what is neither uncompressed nor FLAC, Ogg Vorbis or MP3 is decoded from the file's
-        start, which is slow: keep such files in memory, or prepare them.
+        For a prepared set, the manifest is used and no file is opened. Snippets of uncompressed
+        files, FLAC, Ogg Vorbis and MP3 are read in place. Other files are decoded from their
+        start, which is slow: keep them in memory, or prepare them.
     names : iterable of str, optional
         Take only these files: paths below the folder, without their suffix. Default: all.
     in_memory : bool
@@ -122,7 +122,7 @@ class Clips:
         channels : int, from 1 to 64
             Mono is copied to all; any other number of channels is averaged to mono first.
         speed : float, > 0
-            Play the clip so many times as fast, and higher by as much.
+            Play the clip this many times as fast; its pitch rises by the same factor.
 
         Returns
         -------
@@ -222,14 +222,14 @@ def find_audio(folder: Path) -> dict[str, Path]:
 
 
 def is_litter(name: str) -> bool:
-    """Tell if a file or folder is hidden, or what macOS lays beside everybody's own."""
+    """Tell if a file or folder is hidden, or a companion file of macOS."""
     return name.startswith(".") or name == "__MACOSX"
 
 
 def open_files(
     found: Mapping[str, Path], known: Mapping[Path, AudioInfo]
 ) -> tuple[dict[str, AudioInfo], dict[str, str]]:
-    """Read the headers of files; of what is known already, none.
+    """Read the headers of the files that are not known already.
 
     Returns
     -------
@@ -271,7 +271,7 @@ def check_snippet(start: Any, samples: Any, speed: Any) -> tuple[float, int, flo
 
 
 def tell_skipped(folder: Path, count: int, skipped: Mapping[str, str], strict: bool) -> None:
-    """Say in the log which files of a folder are left out; raise if all are, or if strict."""
+    """Log which files of a folder are left out; raise if all are, or if strict."""
     if not skipped:
         return
     first = next(iter(skipped.values()))

@@ -90,7 +90,7 @@ def echoes(audio: Sound, sample_rate: int, *, delay: Setting, feedback: Setting,
     cutoff : Hz
         Of the low-pass, of the first order, that each goes through once more.
     count : int, >= 1
-        Echoes that are heard.
+        Number of echoes.
     ping_pong : bool
         Of two channels, each takes every other one.
     """

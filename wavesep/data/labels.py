@@ -1,4 +1,4 @@
-"""Labels of vocal activity, and what a network that shall say it is trained on."""
+"""Labels of vocal activity, and examples for the network that learns it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,8 @@ def label_at(labels: NDArray[np.bool_], seconds: float) -> bool:
 class ActivityExamples(keras.utils.PyDataset):
     """Windows of the spectra of mixtures, and whether somebody sings in the middle of each.
 
-    Half of the mixtures are a clip's own, the others lay its vocals over any accompaniment. Example
+    Half of the mixtures are the clip itself. In the others, its vocals are mixed with the
+    accompaniment of any clip. Example
     k of batch i of epoch e is a pure function of ``(seed, e, i, k)`` and of the files; see
     `MixGenerator` for clips that cannot be read.
 
@@ -172,7 +173,7 @@ class ActivityExamples(keras.utils.PyDataset):
     def _read(
         self, clips: Clips, index: int, middle: float, speed: float, rng: np.random.Generator
     ) -> NDArray[np.float32]:
-        """Read what is around a moment, and change it."""
+        """Read a snippet around a moment, and augment it."""
         a = self.augmentation
         start = middle - self.samples / self.sample_rate / 2 * speed
         audio = clips.read(index, start, self.samples, self.sample_rate, 1, speed)

@@ -1,7 +1,7 @@
 """The production of voices: what a studio does to them, drawn at random.
 
-What singers record is dry and alone; what is on records is wet, doubled and wide. So a network
-that is to find voices on records is trained on produced ones, and the produced voice is its target.
+Singers record dry and alone. Voices in published songs are wet, doubled and wide. So a network for
+published songs is trained on produced voices, and the produced voice is its target.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Normal = Callable[[tuple[int, ...]], Any]  # white noise of a shape, of a power 
 INTERVALS = (-12, -5, 3, 4, 5, 7, 12)  # semitones from a singer to the same one's harmonies
 GRAIN = 0.07  # seconds that a harmoniser plays on
 VOICES = 3  # that a double or a choir has at the most
-ECHOES = 8  # that are heard at the most
+ECHOES = 8  # at the most
 REFLECTED = 0.08  # seconds in which single reflections are heard
 WALLS = 10  # of these reflections, on average
 
@@ -52,7 +52,7 @@ class Production:
     echo_seconds : tuple of float
         Bounds of the time from one echo to the next.
     others : float, in [0, 1]
-        Share of voices beside which one or two other singers are heard.
+        Share of voices to which one or two other singers are added.
     others_db : tuple of float
         Bounds of their levels.
     backing_reverb : float, in [0, 1]

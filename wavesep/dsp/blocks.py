@@ -1,4 +1,4 @@
-"""Sounds that pass in blocks."""
+"""A queue of blocks of sound."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..audio import Audio
 
 
 class BlockQueue:
-    """Keeps blocks until they are wanted, in other lengths than they came in."""
+    """Stores blocks and returns their samples in blocks of other lengths."""
 
     def __init__(self, channels: int) -> None:
         self._channels = channels

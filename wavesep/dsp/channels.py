@@ -1,4 +1,4 @@
-"""From any number of channels to the number that a network takes, and back."""
+"""Convert between the channels of a sound and those of a network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def to_channels(audio: Audio, channels: int) -> Audio:
     Returns
     -------
     float32 array, (samples, channels)
-        A copy, unless the number of channels was right.
+        A copy, unless the sound has that number of channels already.
     """
     if audio.shape[1] == channels:
         return audio
@@ -27,7 +27,7 @@ def to_channels(audio: Audio, channels: int) -> Audio:
 
 
 def split_channels(audio: Audio, channels: int) -> Audio:
-    """Deal the channels of a sound to networks that take ``channels`` each.
+    """Split the channels of a sound into groups of ``channels`` for a network.
 
     A stereo network takes channels 0 and 1, then 2 and 3, and so on. Where the last group is not
     full, its mean is copied to fill it: a mono sound becomes two equal channels.
@@ -49,7 +49,7 @@ def split_channels(audio: Audio, channels: int) -> Audio:
 
 
 def join_channels(groups: Audio, channels: int) -> Audio:
-    """Undo `split_channels`: what was copied is averaged.
+    """Undo `split_channels`: copies of one channel are averaged.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
-"""Long sounds cut into chunks that hold their true context, so that the cuts leave no trace.
+"""Long sounds in chunks with their true context: the result equals that of the whole sound.
 
 Output sample t of a network needs the input from ``t - left_context`` to ``t + right_context``. A
-chunk is read with that much of the sound around it, zeros standing only for what lies beyond the
-sound's two ends; so its estimate is what the whole sound would give there. Chunks start at
-multiples of the frame size, where frames of the whole sound start too.
+chunk is read with that much of the sound around it. Zeros are used only beyond the two ends of the
+sound. So the estimate of a chunk equals the same part of the estimate of the whole sound. Chunks
+start at multiples of the frame size, where frames of the whole sound start too.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..audio import Audio
 Network = Callable[[Audio], Audio]
 Window = tuple[Audio, int, int]  # the sound with its context; first sample and length of the chunk
 
-AHEAD = 1  # batches that wait while one runs: so the network never does
+AHEAD = 1  # batches that wait while one runs, so the network never waits
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class ChunkPlan:
 class ChunkRunner:
     """Estimates a sound of any length, chunk by chunk, as the network would estimate it whole.
 
-    Where all that a frame depends on is digital silence, the network is not asked and the estimate
-    is exactly zero. The network runs in a thread of its own, while the next sound is fetched and
-    the last estimate is used.
+    Where a frame depends on digital silence alone, the network does not run and the estimate is
+    exactly zero. The network runs in its own thread, so the next block can be read and the last
+    estimate used at the same time.
 
     Parameters
     ----------
@@ -62,10 +62,10 @@ class ChunkRunner:
         ``(batch, samples, out_channels)``, which is written to. It is given few different shapes.
     plan : ChunkPlan
     batch_size : int, >= 1
-        Windows that the network is given at a time, a chunk of a group each. So the memory that
-        it takes does not grow with the number of groups.
+        Windows that the network is given at a time. Each is one chunk of one group, so its memory
+        does not grow with the number of groups.
     wanted : (int, int), optional
-        First sample and end of what is wanted: chunks outside come out as zeros and cost nothing.
+        First sample and end of the wanted part. Chunks outside are zeros and cost nothing.
         Default: all.
     """
 
@@ -98,7 +98,7 @@ class ChunkRunner:
         Returns
         -------
         float32 array, (groups, samples, out_channels)
-            What is ready of the estimate, from where the last call ended.
+            The samples of the estimate that are ready and follow those of the last call.
         """
         left, right, chunk = self._plan.left_context, self._plan.right_context, self._plan.chunk
         if self._pending is None:
@@ -145,7 +145,7 @@ class ChunkRunner:
             self._batch = []
 
     def _collect(self, groups: int, unfinished: int) -> Audio:
-        """Wait until so many jobs are unfinished at most, and join what the others gave."""
+        """Wait until at most ``unfinished`` jobs run, and join the results of the others."""
         done = [np.zeros((groups, 0, self._plan.out_channels), np.float32)]
         while self._jobs and (len(self._jobs) > unfinished or self._jobs[0].done()):
             done.append(self._jobs.popleft().result())

@@ -1,4 +1,4 @@
-"""Masks: how much of each frequency of a mixture's frames belongs to a source, from 0 to 1.
+"""Masks: the share of a source in each frequency of a mixture's frames, from 0 to 1.
 
 Spectra are those of `Stft`, ``(..., bins, frames)``. A mask is multiplied with the mixture's, which
 keep their phase.
@@ -15,7 +15,7 @@ from .stft import Magnitudes, Spectra
 
 Mask = NDArray[np.float32]
 
-# Half of a tooth's foot, the best of 20, 30 and 40 Hz for sung voices; at least one bin is taken,
+# Half of the width of a tooth: the best of 20, 30 and 40 Hz for sung voices. It is at least one bin,
 # or a harmonic between two bins would be lost.
 WIDTH_HZ = 20.0
 
@@ -71,7 +71,7 @@ def centre_mask(left: Spectra, right: Spectra) -> Mask:
     """Return how far each frequency of a stereo sound lies in the centre.
 
     It is the similarity of Avendano [1]_, with the real part of the cross spectrum in place of its
-    magnitude: what is as loud in both channels, but not in phase, is no centre.
+    magnitude: equally loud channels that are not in phase do not count as the centre.
 
     Parameters
     ----------
@@ -94,12 +94,11 @@ def centre_mask(left: Spectra, right: Spectra) -> Mask:
 
 
 def cancel_centre(audio: Audio) -> Audio:
-    """Estimate the vocals of a stereo mixture as what karaoke machines take away.
+    """Estimate the vocals of a stereo mixture as its mid signal, as karaoke machines do.
 
-    Their trick is to play the difference of the channels, so that all that is mixed to the centre
-    is gone: the accompaniment is the side signal, ``(L - R) / 2`` in the left channel and its
-    opposite in the right one. What is left of the mixture is the mid signal, ``(L + R) / 2``, in
-    both channels: vocals, and whatever else is in the centre.
+    The accompaniment is the side signal: ``(L - R) / 2`` in the left channel and its negative in
+    the right one. The vocals are the mid signal, ``(L + R) / 2``, in both channels. It holds the
+    vocals and everything else that is mixed to the centre.
 
     Parameters
     ----------
@@ -120,7 +119,7 @@ def harmonic_mask(
     sample_rate: int,
     window: int,
 ) -> Mask:
-    """Return a comb that lets the harmonics of a voice through.
+    """Return a comb mask that passes the harmonics of a voice.
 
     Its teeth are raised cosines: 1 at a multiple of the fundamental frequency, 1/2 at half of
     `WIDTH_HZ` from it, 0 from `WIDTH_HZ` on.

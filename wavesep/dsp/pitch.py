@@ -6,7 +6,7 @@ import librosa
 import numpy as np
 from numpy.typing import NDArray
 
-LOWEST, HIGHEST = 65.0, 1_000.0  # Hz, what is sung: from C2 to about C6
+LOWEST, HIGHEST = 65.0, 1_000.0  # Hz, the range of singing: C2 to about C6
 PERIODS = 3  # of the lowest note, in pYIN's frame: fewer follow a voice, and YIN needs two
 
 
@@ -22,14 +22,14 @@ def track_f0(
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Track the fundamental frequency of one voice by pYIN [1]_.
 
-    Frames lie where those of ``Stft(window, hop).analyse(audio)`` do, and are as many. Whatever the
-    window, pYIN looks at three periods of the lowest frequency about the middle of each, and then
-    searches the best path through the whole sound.
+    The frames are those of ``Stft(window, hop).analyse(audio)``. Around the middle of each, pYIN is
+    given three periods of the lowest frequency, whatever the window. It then searches the best
+    path through the whole sound.
 
     Parameters
     ----------
     audio : float32 array, (samples,)
-        Mono. Nothing but the voice should be loud in it: of a mixture, other tones are tracked.
+        Mono. The voice should be the loudest tone: in a mixture, pYIN may track another one.
     sample_rate : int, >= 2 * highest
         In Hz.
     window, hop : int

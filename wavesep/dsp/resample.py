@@ -1,4 +1,4 @@
-"""Another sample rate, block by block."""
+"""Resampling, block by block."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PROBE_BLOCKS = 10_000
 
 
 class Resampler:
-    """Resamples a sound as a stream: the same samples as at once, in linear phase, without delay.
+    """Resamples a sound as a stream: the samples equal those of the whole sound, without delay.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Resampler:
 def tail(in_rate: int, out_rate: int) -> int:
     """Return how many zeros to add to a sound so that resampling there and back loses no sample.
 
-    A resampler rounds the length of what it gives, so up to one sample of the lower rate is lost.
+    A resampler rounds the length of its output, so up to one sample of the lower rate is lost.
     """
     return 0 if in_rate == out_rate else -(-2 * in_rate // out_rate)
 

@@ -1,4 +1,4 @@
-"""How near an estimate is to the true stem, in dB; how often an answer is right.
+"""Scores of estimates, in dB, and of yes-or-no answers.
 
 Conventions
 -----------
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 def si_sdr(reference: NDArray[Any], estimate: NDArray[Any]) -> float:
     """Scale-invariant signal-to-distortion ratio, in dB.
 
-    The estimate is projected onto the reference; what is left over counts as distortion [1]_.
+    The estimate is projected onto the reference. The remainder is the distortion [1]_.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""A sound that comes live, given to a network step by step, so that nothing is computed twice.
+"""A live sound, given to an engine step by step.
 
-The counterpart of `wavesep.dsp.chunks` for a network that keeps its own past: what comes out is the
-same, as soon as the network's right context has come in.
+The counterpart of `wavesep.dsp.chunks`: the estimate is the same, and each sample is ready as soon
+as its right context has come in.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class StepRunner:
     groups, channels : int
         Of the sound.
     primed : bool
-        Whether the network begins as if it had heard silence. Else it is given ``left_context`` of
-        it first.
+        Whether the network begins as if silence came before. Else it is given ``left_context``
+        samples of silence first.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class StepRunner:
         self._samples = 0  # pushed and not given back
         self.latency = plan.right_context + plan.chunk - 1
         before = plan.left_context
-        if primed:  # one step is enough: a network's first is slow, and should not be a block's
+        if primed:  # the first step of a network is slow, so it runs before the first block
             before = min(before, plan.chunk + before % plan.chunk)
         # estimates still to come that lie before the sound
         self._early = before + plan.right_context
@@ -70,7 +70,7 @@ class StepRunner:
         Returns
         -------
         float32 array, (groups, samples, out_channels)
-            What is ready of the estimate, from where the last call ended.
+            The samples of the estimate that are ready and follow those of the last call.
         """
         self._samples += block.shape[1]
         return self._step(block)

@@ -1,4 +1,4 @@
-"""The short-time Fourier transform, without padding: its frames lie where those of the song lie."""
+"""The short-time Fourier transform, without padding."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Stft:
         Samples in a frame, even.
     hop : int, from 1 to ``window``
         Samples from frame to frame. Up to three quarters of the window, the inverse is exact to
-        about 1e-6 of full scale; beyond, what only the window's faint ends saw comes back ever
-        less exact, and with ``hop == window`` one sample a frame is lost: a Hann window starts
+        about 1e-6 of full scale. With longer hops, samples at the ends of the window lose
+        precision. With ``hop == window``, one sample of each frame is lost: a Hann window starts
         with 0.
     """
 
@@ -35,7 +35,7 @@ class Stft:
 
     @property
     def overlap(self) -> int:
-        """Number of frames that a sample lies in, at the most."""
+        """Largest number of frames that hold one sample."""
         return -(-self.window // self.hop)
 
     def analyse(self, audio: NDArray[np.float32]) -> Spectra:

@@ -94,7 +94,7 @@ class Stepper(Protocol):
     samples : int
         Length of a piece.
     primed : bool
-        Whether it begins as if it had heard silence.
+        Whether it begins as if silence came before.
     """
 
     samples: int

@@ -1,4 +1,4 @@
-"""Systems that weigh the mixture's spectrum: analysis, masks, the mixture's phase, synthesis."""
+"""Systems that mask the mixture's spectrum: analysis, masks, synthesis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Systems that nobody trains. No network here."""
+"""Systems that are not trained: rules."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def centre_masks(mixtures: Audio, spectra: Spectra, wanted: slice) -> NDArray[np
 
 
 def harmonic_masks(rule: Harmonic, rate: int) -> Masks:
-    """Return the masks of a comb at the pitch that pYIN hears.
+    """Return the masks of a comb at the pitch that pYIN tracks.
 
     Each block of frames is heard with some of the blocks beside it, at places that are the song's
     own: so the chunks leave no trace, though pYIN looks at all that it is given.

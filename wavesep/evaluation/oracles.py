@@ -1,4 +1,4 @@
-"""What perfect masks would give: the ceiling of all systems that weigh frequencies."""
+"""Estimates by ideal masks: about the best that any system of masks can reach."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ HOP = WINDOW // 4
 def ratio_mask(target: Audio, rest: Audio) -> Audio:
     """Separate a target from its mixture by the ideal ratio mask.
 
-    Each frequency of the mixture's STFT is weighed by the target's share of the two magnitudes and
-    keeps the mixture's phase [1]_.
+    Each frequency of the mixture's STFT is multiplied by the target's share of the two magnitudes. The
+    phase is the mixture's [1]_.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def ratio_mask(target: Audio, rest: Audio) -> Audio:
 def binary_mask(target: Audio, rest: Audio) -> Audio:
     """Separate a target from its mixture by the ideal binary mask.
 
-    Each frequency of the mixture's STFT goes to the louder stem as it is [1]_. Parameters and
+    Each frequency of the mixture's STFT goes to the louder stem [1]_. Parameters and
     return value are those of `ratio_mask`.
 
     References

@@ -1,4 +1,4 @@
-"""What a person would rather look at: spectrograms of a song, box plots of all songs."""
+"""Pictures of an evaluation: spectrograms of a song, box plots of all songs."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def draw_masks(
     ----------
     mixture : array, (samples, channels)
     stems : dict of str to array, (samples, channels)
-        What each system takes for one stem, by its name.
+        The estimate of one stem by each system.
     sample_rate : int
         In Hz.
     start : int

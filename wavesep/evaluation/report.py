@@ -1,4 +1,4 @@
-"""An evaluation as a table, and as a page that a person would rather look at."""
+"""An evaluation as tables and as a page."""
 
 from __future__ import annotations
 

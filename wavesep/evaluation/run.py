@@ -1,4 +1,4 @@
-"""Many songs scored in several processes; a run that is stopped goes on."""
+"""Songs scored in one or several processes; a stopped run can go on."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ METRICS = ("SDR", "SIR", "ISR", "SAR")
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides an evaluation's figures.
+    """The settings that decide the figures of an evaluation.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class Settings:
     window : float, optional
         Seconds; default: whole songs.
     bss_eval : bool
-        BSS Eval v4, too: by far the slowest of the scores.
+        Also compute BSS Eval v4, which is by far the slowest score.
     """
 
     models: dict[str, str]
@@ -80,7 +80,7 @@ def fingerprints(model: str) -> str:
 
 @dataclass(frozen=True)
 class TrackScores:
-    """What the systems reached on one song.
+    """The scores of all systems on one song.
 
     Attributes
     ----------
@@ -124,8 +124,8 @@ def evaluate(
 ) -> tuple[list[TrackScores], dict[str, str]]:
     """Score systems on songs.
 
-    Each song's scores are written when it is done; a song that was scored with the same settings
-    is not scored again, so a run that was stopped goes on.
+    The scores of each song are written when it is done. A song with scores of the same settings is
+    not scored again, so a stopped run can go on.
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ def score_apart(
 
 
 def ignore_interrupts() -> None:
-    """Let Ctrl-C be the first process's own affair: a song that is begun is finished."""
+    """Ignore Ctrl-C in a worker: the first process stops, and a song that has begun is finished."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

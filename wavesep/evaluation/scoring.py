@@ -18,8 +18,8 @@ from ..errors import OptionError
 from ..separator import Separator
 from .oracles import binary_mask, ratio_mask
 
-QUIET_DB = 20  # below the song's loudest window: no longer sung
-PERFECT_DB = 100  # from which on an estimate is the stem itself but for rounding: no score
+QUIET_DB = 20  # dB below the song's loudest window, from which a window does not count as sung
+PERFECT_DB = 100  # above this, an estimate equals the stem but for rounding: no score
 MIXTURE = "mixture"
 ORACLES = {"binary mask": binary_mask, "ratio mask": ratio_mask}
 
@@ -81,9 +81,8 @@ def loudest_part(vocals: Audio, samples: int) -> int:
 def score(reference: Audio, estimate: Audio, mixture: Audio, mixture_sdr: float) -> Row:
     """Score an estimate of the vocals, in dB; gains are above the mixture itself.
 
-    nan stands for what has no score: a silent estimate, and what is within rounding of the vocals.
-    Where the mixture is the vocals, as in a song without accompaniment, nothing has a score; where
-    it only sounds like them, nothing can be gained. ``mixture_sdr`` is `bss_sdr` of the mixture.
+    nan means that there is no score: the estimate is silent, or equals the vocals but for rounding.
+    If the mixture equals the vocals, as in a song without accompaniment, there is no score at all. ``mixture_sdr`` is `bss_sdr` of the mixture.
     """
     ours, before = known(si_sdr(reference, estimate)), known(si_sdr(reference, mixture))
     gain = bss_sdr(reference, estimate) - mixture_sdr
@@ -118,7 +117,8 @@ def median(scores: Iterable[float]) -> float:
 def bss_sdr(reference: Audio, estimate: Audio) -> float:
     """Return BSS Eval v3's SDR, which allows a filter of 512 taps; the mean of the channels.
 
-    From -100 to 100 dB, for the library stumbles over infinity; nan for a silent estimate.
+    It is clamped to -100 to 100 dB, since the library cannot return infinity; nan for a silent
+    estimate.
     """
     if not estimate.any():
         return float("nan")

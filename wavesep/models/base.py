@@ -88,7 +88,7 @@ class Architecture(ABC):
         Parameters
         ----------
         padding : {"valid", "same"}
-            "valid": the input holds its context. "same": see `wavesep.WaveNet`; networks that hear
+            "valid": the input holds its context. "same": see `wavesep.WaveNet`; networks of
             spectrograms have no padding.
         """
 

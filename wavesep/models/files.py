@@ -85,7 +85,8 @@ class ModelFile:
     def halved(self) -> ModelFile:
         """Return the model with its kernels in half precision: half the megabytes.
 
-        It computes as before; the rounding errs 66 to 73 dB below the estimates of real songs.
+        It computes in the same precision as before. On real songs, the error of the rounding is 66
+        to 73 dB below the estimate.
         """
         arrays = {
             name: array.astype(np.float16) if array.ndim > 1 else array
@@ -94,7 +95,7 @@ class ModelFile:
         return replace(self, arrays=arrays)
 
     def with_arrays(self, arrays: Arrays) -> ModelFile:
-        """Return the model with other weights, whose scores nobody knows: its card has none."""
+        """Return the model with other weights; its card loses the scores of the old ones."""
         card = {name: value for name, value in self.card.items() if name != "scores"}
         return replace(self, arrays=arrays, card=card)
 
@@ -175,8 +176,8 @@ def read_model_file(model: str | os.PathLike[str]) -> ModelFile:
     Raises
     ------
     ModelFileError
-        If the file is missing, damaged, not a wavesep model, or says what cannot be: see
-        `wavesep.models.schema`.
+        If the file is missing, damaged, not a wavesep model, or says something impossible:
+        see `wavesep.models.schema`.
     """
     if str(model) in RULES:
         rule = PRESETS[str(model)]

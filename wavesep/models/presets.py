@@ -18,7 +18,7 @@ class Preset:
     Attributes
     ----------
     sample_rate : int
-        In Hz, that the system hears.
+        In Hz, of the audio that the system is given.
     architecture : Architecture
     about : str
         What it is, in one line.
@@ -49,9 +49,9 @@ FOLDED_SMALL = replace(
     FOLDED, filters=64, skip_filters=64, layers_per_stack=9, frame_size=16, head=(64,)
 )
 
-# A learned filterbank in front of the layers and behind them: they see 2.8 s, frequency by
-# frequency, in frames of 46 ms, and weigh it.
-# One channel, so that what is panned or wide says nothing: left and right are separated apart.
+# A learned filterbank in front of the layers and behind them: they depend on 2.8 s, in frames
+# of 46 ms, and mask each frequency. It has one channel: left and right are separated apart, so
+# panning and stereo width carry no information.
 FILTERBANK = replace(
     FOLDED, filters=192, skip_filters=192, layers_per_stack=3, frame_size=2048, channels=1, head=(),
     filterbank=256, cell_filters=64,
@@ -93,7 +93,7 @@ PRESETS = {
         44_100, replace(JANSSON, window=2048, hop=512, channels=2),
         "U-Net that estimates soft masks of two channels",
     ),
-    "harmonic": Preset(22_050, Harmonic(), "rule: the harmonics of the pitch that pYIN hears"),
+    "harmonic": Preset(22_050, Harmonic(), "rule: the harmonics of the pitch that pYIN tracks"),
     "centre": Preset(
         44_100, Centre(), "rule: what left and right have in common, frequency by frequency"
     ),

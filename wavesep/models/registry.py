@@ -10,7 +10,7 @@ from .presets import PRESETS, Preset
 
 @dataclass(frozen=True)
 class Model:
-    """What is to be known of a system before it is loaded.
+    """Facts of a system that are known before it is loaded.
 
     Attributes
     ----------
@@ -18,7 +18,7 @@ class Model:
     kind : str
         One of `wavesep.models.kinds.KINDS`.
     input : str
-        What it is given.
+        Its input.
     ships : bool
         Whether it runs from the install: its weights come with the package, or it has none.
     """
@@ -44,7 +44,7 @@ def list_models() -> dict[str, Model]:
 
 
 def describe(preset: Preset, ships: bool) -> Model:
-    """Return what is to be known of a system."""
+    """Return the facts of a system."""
     architecture, rate = preset.architecture, preset.sample_rate
     channels = "mono" if architecture.channels == 1 else "stereo"
     seconds = sum(architecture.context) / rate

@@ -1,4 +1,4 @@
-"""Systems that nobody trains: a rule, and what follows from its numbers alone. No Keras.
+"""Systems that are not trained: rules, and what follows from their arguments. No Keras.
 
 `wavesep.engines.rules` runs them.
 """
@@ -81,8 +81,8 @@ class Harmonic(SpectrogramArchitecture, Rule):
     window, hop : int
         Of the STFT. In frames of 93 ms, the harmonics of a voice lie apart.
     block : int
-        Frames, about 6 s, after which pYIN starts again: the path that it finds depends on all
-        that it hears.
+        Frames, about 6 s, after which pYIN starts again: the path that it finds depends on its
+        whole input.
     """
 
     kind: ClassVar[str] = "harmonic"

@@ -1,4 +1,4 @@
-"""What a model file may say: checked once, when it is read, before anything is done with it."""
+"""Checks of a model file: they run once, when it is read, before anything is built from it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .kinds import KINDS
 if TYPE_CHECKING:
     from .files import ModelFile
 
-# What no model needs; above these, reading or running one would take minutes or gigabytes
+# No model needs more; above these limits, a file could take minutes or gigabytes
 LARGEST_FILE = 2**30  # bytes
 LARGEST_HEADER = 2**22  # bytes
 LARGEST_NUMBER = 2**20  # of an architecture

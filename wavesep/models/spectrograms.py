@@ -1,4 +1,4 @@
-"""What all systems that hear spectrograms have in common. No Keras."""
+"""What all systems of spectrograms have in common. No Keras."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from ..audio import Audio
 from ..dsp.stft import Spectra, Stft
 from .base import Architecture
 
-LOUDNESS = 4_000  # of the logarithm that both start with: log(1 + LOUDNESS / window * magnitude)
+# Networks begin with a logarithm: log(1 + LOUDNESS / window * magnitude)
+LOUDNESS = 4_000
 
 Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpectrogramArchitecture(Architecture):
-    """The arguments of a system that hears spectrograms.
+    """The arguments of a system that is given spectrograms.
 
     Attributes
     ----------
@@ -42,7 +43,7 @@ class SpectrogramArchitecture(Architecture):
 
     @property
     def stft(self) -> Stft:
-        """The transform whose magnitudes the system hears."""
+        """The transform whose magnitudes the system is given."""
         return Stft(self.window, self.hop)
 
     @property

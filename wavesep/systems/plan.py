@@ -12,9 +12,9 @@ from .tree import System
 # ones leave the cache: measured slower.
 CHUNK_FRAMES, CHUNK_SAMPLES = 8192, 2**18
 CHUNK_CONTEXTS = 5
-# Longer than this, in seconds, they show too seldom how far a song is: then twice the context will
-# do. A U-Net's were 59 s; with 30 s, what more is computed twice is less than what the last chunk
-# of a song has no use for.
+# In seconds. Longer chunks would report progress too seldom, so they are cut to this, but to no
+# less than twice the context. A U-Net's were 59 s. At 30 s, the extra context costs less than the
+# unused part of a song's last chunk did.
 CHUNK_SECONDS, LEAST_CONTEXTS = 30, 2
 
 

@@ -17,7 +17,7 @@ from ..models.files import ModelFile, read_model_file
 from .wiener import wiener_context, wiener_frame_size
 
 SUFFIXES = (":wiener", ":speeds")
-SPEEDS = (1.0, 0.89, 1.12)  # a whole tone lower and higher: what one takes wrongly, others do not
+SPEEDS = (1.0, 0.89, 1.12)  # a whole tone lower and higher: their errors differ
 
 Leaf = TypeVar("Leaf")
 Other = TypeVar("Other")
@@ -31,7 +31,7 @@ class System:
     ----------
     file : ModelFile
     wiener : bool
-        Weigh the mixture's spectrum by the power of the estimates.
+        Mask the mixture's spectrum by the power of the estimates.
     speed : float, > 0
         How many times as fast, and as high, the model is given the mixture.
     """

@@ -1,4 +1,4 @@
-"""A Wiener filter: the mixture's spectrum weighed by the power of a system's estimates."""
+"""A Wiener filter: masks of the mixture's spectrum by the power of a system's estimates."""
 
 from __future__ import annotations
 

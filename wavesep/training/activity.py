@@ -1,4 +1,4 @@
-"""Clips whose vocal activity is known, on which a network that says it is measured."""
+"""Validation of a network that says when somebody sings."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ActivityScores:
     Attributes
     ----------
     accuracy : float
-        Share of frames that are told rightly.
+        Share of frames that are right.
     f1 : float
         Of what is sung.
     """
@@ -41,12 +41,12 @@ class ActivityScores:
 
     @property
     def best(self) -> float:
-        """What is to be as large as can be."""
+        """The figure that decides which epoch is the best: larger is better."""
         return self.accuracy
 
     @property
     def said(self) -> str:
-        """The same for a person to read."""
+        """The figures for a person to read."""
         return f"{100 * self.accuracy:.1f} % of frames right, F1 {self.f1:.3f}"
 
 
@@ -56,7 +56,7 @@ class ActivityValidation:
     Parameters
     ----------
     vocals, accompaniment : Clips
-        None of them may be trained on. Each pair is mixed as it lies.
+        Not used for training. Each pair is mixed without changes.
     labels : dict of str to bool array
         By clip.
     architecture : ActivityArchitecture

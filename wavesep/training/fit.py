@@ -1,4 +1,4 @@
-"""Train a network with Keras's own fit: measured and shown after every epoch, saved by minutes."""
+"""Train a network with Keras's fit: scored after every epoch, saved every few minutes."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def fit(
     After every epoch the validation clips are separated and scored. The run's folder holds
 
     * ``best.safetensors``, the model file of the best epoch, ready for `Separator`;
-    * ``checkpoint.safetensors``, written after every epoch and every five minutes, from which the
-      same call goes on: a run that is killed at any moment and started again ends with the same
+    * ``checkpoint.safetensors``, written after every epoch and every five minutes. The same call
+      goes on from it: a run that was killed at any moment and started again ends with the same
       weights as one that was never killed;
     * ``log.jsonl``, a line of JSON with each of these;
     * ``logs``, what TensorBoard shows (needs TensorFlow; without it, one line says so).
@@ -96,8 +96,8 @@ def fit(
     about : About, optional
         What the model file says.
     limit : float, optional
-        Operations that the device is able to in a second. With it, the share of them that training
-        has use for is logged.
+        Operations that the device can compute in a second. With it, the share that training uses is
+        logged.
 
     While it trains, a line on standard error says how far it is; where that is no terminal, the
     log has one a minute.
@@ -156,7 +156,7 @@ def estimator_of(network: keras.Model) -> Callable[[Audio], Outputs]:
 def train(
     network: keras.Model, examples: Mixes | keras.utils.PyDataset, epochs: int, watch: RunCallback
 ) -> None:
-    """Let Keras train from where a run is until so many epochs are done."""
+    """Let Keras train from the position of a run until so many epochs are done."""
     watch.run.mixes.epoch = watch.progress.epoch
     try:
         network.fit(
@@ -174,7 +174,7 @@ def train(
 def describe(
     network: keras.Model, mixes: Mixes, epochs: int, learning_rate: float
 ) -> dict[str, Any]:
-    """Return what decides the weights that a run of a compiled network ends with."""
+    """Return the settings that decide the final weights of a run."""
     settings = network.architecture.arguments | mixes.settings()
     settings |= {
         "kind": network.architecture.kind,
@@ -189,7 +189,7 @@ def describe(
 
 
 def is_tired(progress: Progress, patience: int | None) -> bool:
-    """Tell if a run has not become better for too many epochs."""
+    """Tell if the best epoch is more than ``patience`` epochs ago."""
     return patience is not None and progress.epochs_since_best >= patience
 
 
@@ -238,7 +238,7 @@ class RunCallback(keras.callbacks.Callback):
         self._before = self.progress.step, self.progress.loss  # that the epoch goes on from
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Begin PyTorch's own random numbers anew: dropout draws them, and no checkpoint has them.
+        """Seed PyTorch's random numbers by the step: dropout draws them, no checkpoint has them.
 
         Other backends draw from a state that is among the network's variables.
         """

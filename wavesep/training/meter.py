@@ -1,4 +1,4 @@
-"""How far a run has come, said while it trains."""
+"""Progress of a training run, as text."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ log = logging.getLogger(__name__)
 
 
 class Meter:
-    """Says the steps done, the loss and the time left: a line that changes, or one a minute.
+    """Shows the steps done, the loss and the time left.
 
-    On a terminal, the line stands on standard error; else lines go to the log.
+    On a terminal, one line of standard error changes. Else the log has a line each minute.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Meter:
         self._show(f"training {at} of {self._all}: the first step takes longest")
 
     def step(self, done: int, loss: Callable[[], float]) -> None:
-        """Say that so many steps of all are done, if it is time to; only then ask for the loss."""
+        """Report the steps done if it is time to; only then ask for the loss."""
         now = time.monotonic()
         if self._first is None:
             self._first = (now, done)  # without the time in which the network is compiled

@@ -1,4 +1,4 @@
-"""Checkpoints: a killed run, started again, ends with the weights of one that was never killed."""
+"""Checkpoints, from which a killed run goes on exactly."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..models.arrays import Arrays, load_arrays, save_arrays
 
 @dataclass
 class Progress:
-    """How far a run has come. What follows from it, it does not store.
+    """The progress of a run.
 
     The generator's position is epoch and step: its batches are a pure function of these.
 
@@ -144,7 +144,7 @@ class Rest(keras.utils.PyDataset):
 
 
 def trim_log(path: Path, steps: int) -> None:
-    """Take out of a log what a killed run did after its checkpoint: it is done once more."""
+    """Remove the lines that a killed run wrote after its checkpoint: these steps run again."""
     if not path.exists():
         return
     kept = []

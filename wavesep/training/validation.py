@@ -28,7 +28,7 @@ class Scores:
     si_sdr : float
         Mean SI-SDR of the estimates of all targets, in dB.
     si_sdr_gain : float
-        Mean of what that is above the SI-SDR of the mixture itself, in dB.
+        Mean of its gain over the SI-SDR of the mixture itself, in dB.
     loss : float
         Mean absolute error.
     """
@@ -39,12 +39,12 @@ class Scores:
 
     @property
     def best(self) -> float:
-        """What is to be as large as can be."""
+        """The figure that decides which epoch is the best: larger is better."""
         return self.si_sdr
 
     @property
     def said(self) -> str:
-        """The same for a person to read."""
+        """The figures for a person to read."""
         return f"SI-SDR {self.si_sdr:.2f} dB, {self.si_sdr_gain:.2f} dB above the mixture's"
 
 
@@ -54,9 +54,9 @@ class Validation:
     Parameters
     ----------
     *stems : Clips
-        Two at least. Clips of the same name belong to one song. None of them may be trained on.
+        At least two. Clips of the same name belong to one song. They are not used for training.
     targets : int
-        So many of the first stems are targets; the others only sound in the mixture.
+        The number of first stems that are targets; the others are only in the mixture.
     samples : int
         Length of each snippet, out of the middle of its song.
     left_context, right_context : int

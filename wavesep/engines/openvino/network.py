@@ -86,7 +86,7 @@ class OpenvinoEngine(OpenvinoNetwork):
         if groups not in self._step_graphs:
             graph = step_graph(architecture, self._model.arrays, groups, samples)
             self._step_graphs[groups] = compile_graph(self._core, graph, self.precision)
-        # what a stream has heard belongs to its request
+        # the past of a stream belongs to its request
         return OpenvinoStepper(self._step_graphs[groups].create_infer_request(), samples)
 
 

@@ -55,8 +55,8 @@ class UNetArchitecture(MaskArchitecture):
     def reach(self) -> int:
         """Frames on each side that a frame of the mask depends on.
 
-        Going down, frame k hears frames 2k - 1 to 2k + 3; going up, frame k hears (k - 3) / 2 to
-        (k + 1) / 2. Over all levels both come to this, on either side.
+        Going down, frame k depends on frames 2k - 1 to 2k + 3. Going up, it depends on frames
+        (k - 3) / 2 to (k + 1) / 2. Over all levels, both reach as far, on either side.
         """
         return (KERNEL - 1) * (self.aligned - 1)
 
@@ -95,7 +95,7 @@ class UNetArchitecture(MaskArchitecture):
     def masks(self, network: Network, spectra: Spectra, wanted: slice) -> NDArray[np.float32]:
         """Return the masks of a network; see `MaskArchitecture`."""
         magnitudes = np.abs(spectra).transpose(0, 2, 3, 1)
-        # the last frames reach beyond the context; nothing that is wanted hears them
+        # the padding lies beyond the context, so no wanted frame depends on it
         missing = -magnitudes.shape[2] % self.aligned
         filled = np.pad(magnitudes, ((0, 0), (0, 0), (0, missing), (0, 0)))
         answers = network(filled)[:, :, wanted]

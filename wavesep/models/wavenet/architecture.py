@@ -79,7 +79,7 @@ class WaveNetArchitecture(Architecture):
 
     @property
     def whole_dilations(self) -> list[int]:
-        """Dilations of the layers that hear the whole spectrum: those of one stack."""
+        """Dilations of the layers that are given the whole spectrum: those of one stack."""
         return [self.dilation_base**i for i in range(self.layers_per_stack)]
 
     @property

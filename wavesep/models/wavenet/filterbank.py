@@ -1,8 +1,9 @@
 """The Fourier filters that a network's filterbank begins as. No Keras.
 
-Filters of 93 ms that are learned weight by weight would be the most of a network. Two levels of
-short ones are not: the first take a sound apart into a hundred bands, the second, the same for all,
-each band into sub-bands. A band and a sub-band are two signals, a real and an imaginary part.
+Filters of 93 ms would have more weights than the rest of a network. So there are two levels of
+short filters. The first level splits a sound into some hundred bands. The second level is the same
+for all bands and splits each into sub-bands. Each band or sub-band is two signals: a real and an
+imaginary part.
 """
 
 from __future__ import annotations
@@ -13,23 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 QUIET = 1e-7  # power that is added to that of a sub-band: -70 dB of full scale
-HINTS = 8  # channels that each cell gets from the layers that hear the whole spectrum
+HINTS = 8  # channels that each cell gets from the layers of the whole spectrum
 
 Kernel = NDArray[np.float32]
 
 
 def band_count(step: int) -> int:
-    """Return how many bands filters of two steps make: one for each frequency, and even.
+    """Return the number of bands: one for each frequency, made even.
 
-    Where it takes one more to be even, that one stays silent.
+    An extra band, where one is needed to be even, stays silent.
     """
     return 2 * (step // 2 + 1)
 
 
 def cell_count(step: int) -> int:
-    """Return how many cells the layers see, each of a band and its mirror image.
+    """Return the number of cells; each holds a band and its mirror image.
 
-    So the upper half of the spectrum, where little happens, costs no layers of its own.
+    So the upper half of the spectrum, where little happens, needs no layers of its own.
     """
     return band_count(step) // 2
 
@@ -37,10 +38,9 @@ def cell_count(step: int) -> int:
 def band_order(step: int) -> NDArray[np.int64]:
     """Return the bands in the order of the filters: the lower half, then the upper one backwards.
 
-    A cell is made of the filters that are half of all apart. So the two bands in the middle of the
-    spectrum share a cell, where consonants are on both sides, and the lowest shares one with the
-    highest, where there is nothing. The order lies in the weights alone: a file with another one
-    is run as well.
+    A cell joins filter k with filter k + cells. So the two bands in the middle of the spectrum
+    share a cell: consonants reach both. The lowest band shares a cell with the highest, which is almost
+    silent. The order lies in the weights alone: a file with another order works, too.
     """
     bands = np.arange(band_count(step))
     half = cell_count(step)

@@ -1,4 +1,4 @@
-"""Muon: gradient descent whose steps change every direction of a kernel by as much."""
+"""Muon: gradient descent whose steps change every direction of a kernel equally."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Muon(keras.optimizers.Adam):
     K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024); the size of
     a step, with which Adam's learning rates fit, is that of J. Liu et al., arXiv:2502.16982,
     section 2.2. Keras's own takes matrices alone; here, the kernel of a convolution is the matrix
-    that maps all that its taps hear to its filters.
+    that maps the inputs of all taps to its filters.
 
     Parameters
     ----------

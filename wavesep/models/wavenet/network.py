@@ -153,13 +153,13 @@ class WaveNet(keras.Model):
         Filters of the 1x1 ReLU convolutions between the sum of the skips and the output.
     filterbank : int, >= 0
         Step of the first filters of a learned filterbank, in samples; it divides ``frame_size``.
-        With one, the network weighs the sub-bands that its filters make of each channel and puts
-        them together again; without, 0, it sees the folded samples and computes the estimate's.
-        Filters are two steps long, those of the second level two frames, and begin as Fourier's.
+        With one, the network masks the sub-bands of each channel and synthesises the estimate from
+        them. With 0, it maps folded samples to folded samples. Filters are two steps long, those of
+        the second level two frames; they begin as Fourier's.
     cell_filters : int, >= 1
-        With a filterbank, a single stack as above hears the whole spectrum; what it makes of it is
-        heard by ``stacks`` that go from cell to cell of it, each with its neighbours. Channels of
-        the latter.
+        Channels of the layers that go over the cells of a filterbank, each with its neighbours.
+        There are ``stacks`` of them; a single stack as above is given the whole spectrum and adds
+        its output to their input.
     activation : {"relu", "linear"}
         Of the encoder and of the 1x1 convolutions in each layer: "relu" in the post, "linear" in
         the WaveNet paper.
