@@ -128,7 +128,7 @@ def give_names(place: Path, names: dict[str, Path], *, overwrite: bool) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn what the system says of a file that cannot be written into OutputError."""
+    """Raise OutputError for errors of the system in writing a file."""
     try:
         yield
     except OutputError:
@@ -150,7 +150,13 @@ def settle(path: Path) -> None:
 
 
 def make_place(home: Path) -> tuple[Path, IO[bytes]]:
-    """Make a folder that is locked, and return it with its lock; remove what killed runs left."""
+    """Remove what killed runs left, and make a locked folder, or raise OutputError.
+
+    Returns
+    -------
+    folder : Path
+    lock : file
+    """
     for _ in range(TRIES):
         try:
             make_folder(home)
@@ -166,7 +172,7 @@ def make_place(home: Path) -> tuple[Path, IO[bytes]]:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, where they are missing."""
+    """Make a folder and those above it, or raise OutputError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileNotFoundError:
@@ -249,7 +255,7 @@ class Naming:
     mark: list[int]
 
     def give(self, overwrite: bool) -> None:
-        """Give the file its name, unless it has been given it."""
+        """Give the file its name, unless it has it, or raise OutputError."""
         if self.is_given() or not self.part.exists():
             return
         with writing(self.target):

@@ -357,7 +357,7 @@ def all_stems(pipeline: AnyPipeline, blocks: Iterable[Audio]) -> Iterator[Stems]
 
 
 def part_of_song(sample_rate: int, start: float, duration: float | None) -> tuple[int, int | None]:
-    """Return the first sample of a part and its end; None is the song's own end."""
+    """Return the first sample of a part and its end, None for the song's; or raise OptionError."""
     begin, length = to_number(start), MOST_SECONDS if duration is None else to_number(duration)
     if not (0 <= begin <= MOST_SECONDS and 0 < length <= MOST_SECONDS):
         raise OptionError(

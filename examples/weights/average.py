@@ -2,9 +2,9 @@
 
     python examples/weights/average.py new.safetensors old.safetensors mean.safetensors
 
-More training on one kind of song improves it and makes other kinds worse. A share of the old weights
-restores most of the other kinds and keeps most of the gain. M. Wortsman et al., "Robust fine-tuning
-of zero-shot models", arXiv:2109.01903.
+More training on one kind of song improves it and makes other kinds worse. A share of the old
+weights restores most of the other kinds and keeps most of the gain. M. Wortsman et al., "Robust
+fine-tuning of zero-shot models", arXiv:2109.01903.
 
 --variance multiplies the variances of normalised layers. Below 1, these layers amplify more: some
 means score better with it, and let more of the accompaniment through.

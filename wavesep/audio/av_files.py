@@ -35,7 +35,7 @@ MOST_SECONDS = 1e6  # a length that is more is none
 
 @contextmanager
 def open_av(path: Path, track: int | None = None) -> Iterator[AvReader]:
-    """Open a file with PyAV; see `read.open_audio`."""
+    """Open a file with PyAV; see `read.open_audio`, also for what it raises."""
     with open_container(path) as container:
         stream = audio_stream(path, container, track)
         try:
@@ -47,7 +47,7 @@ def open_av(path: Path, track: int | None = None) -> Iterator[AvReader]:
 
 @contextmanager
 def open_container(path: Path) -> Iterator[av.container.InputContainer]:
-    """Open a file with PyAV.
+    """Open a file with PyAV, or raise AudioError.
 
     FFmpeg gets a file that is open. It cannot take a colon in the name for a protocol, and it
     follows no playlist to other files or into the network.
@@ -70,7 +70,7 @@ def open_container(path: Path) -> Iterator[av.container.InputContainer]:
 def audio_stream(
     path: Path, container: av.container.InputContainer, track: int | None
 ) -> av.AudioStream:
-    """Return the audio track of a number, else the one flagged default, else the first."""
+    """Return the track of a number, the default one or the first, or raise AudioError."""
     streams = container.streams.audio
     if not streams:
         raise AudioError(f"{path} has no audio track")
@@ -215,7 +215,7 @@ class Joiner:
         self._convert = av.AudioResampler(format="fltp", layout=self._layout, rate=self._rate)
 
     def push(self, frame: av.AudioFrame) -> list[Audio]:
-        """Take a frame and return the blocks that are ready."""
+        """Take a frame and return the blocks that are ready, or raise ValueError."""
         frame.pts = None  # gaps between frames are none in the sound
         ready: list[Audio] = []
         try:

@@ -62,7 +62,7 @@ def check_template(filename: str) -> None:
 
 
 def filled_in(filename: str, track: str, stem: str, codec: str) -> PurePath:
-    """Return the path that a filename gives, with as much of the track's name as has room."""
+    """Return the path of a filename with the track's name shortened, or raise OptionError."""
     path = PurePath(filename.format(track=track, stem=stem, ext=codec))
     if path.is_absolute() or ".." in path.parts or not path.name or "\0" in filename:
         raise OptionError(f"filename {filename!r} must name a file below the output's folder")

@@ -66,7 +66,7 @@ def open_audio(path: str | os.PathLike[str], track: int | None = None) -> Iterat
 
 
 def audio_info(path: str | os.PathLike[str], track: int | None = None) -> AudioInfo:
-    """Return what a file says of its sound; takes and raises what `open_audio` does.
+    """Return what a file says of its sound; see `open_audio`, also for what it raises.
 
     A file that does not say how long it is, such as an MP3 file without a Xing header, is read
     through and its packets are counted; none is decoded.

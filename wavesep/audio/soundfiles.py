@@ -38,7 +38,13 @@ FRAMES = re.compile(r"frame count (\d+) does not match value from 'ds64' chunk o
 
 @contextmanager
 def open_soundfile(path: Path) -> Iterator[SoundFileReader | None]:
-    """Open a file with soundfile; None if it does not know it, or only guesses its length."""
+    """Open a file with soundfile, or raise AudioError.
+
+    Yields
+    ------
+    SoundFileReader or None
+        None if soundfile does not know the format, or only guesses the length.
+    """
     try:
         raw = RawFile(path)
     except (OSError, ValueError) as error:
@@ -98,7 +104,7 @@ class SoundFileReader:
         return self.info.samples
 
     def part(self, start: int, samples: int) -> Audio:
-        """Return a part of a file that libsndfile can seek in, as far as it is there."""
+        """Return a part of a file as far as it is there, or raise AudioError."""
         begin = min(start, self.info.samples)
         if self._file.format == "MP3":
             begin = max(begin - MP3_MEMORY, 0)
@@ -114,7 +120,7 @@ class SoundFileReader:
             raise AudioError(f"{self._path} cannot be read: {error}") from error
 
     def blocks(self) -> Iterator[Audio]:
-        """See `AudioReader`."""
+        """See `AudioReader`, also for what it raises."""
         done = 0
         try:
             while len(block := self._file.read(BLOCK, dtype="float32", always_2d=True)):

@@ -1,7 +1,7 @@
 """Tags and cover of a song, copied to its stems.
 
-flac and mp3 hold all of `TAGS` and the cover; wav holds those of `INFO`, and no cover. What is said
-of the mixture alone is not copied: loudness, identifiers, lyrics in time, chapters.
+flac and mp3 hold all of `TAGS` and the cover; wav holds those of `INFO`, and no cover. Tags of
+the mixture alone are not copied: loudness, identifiers, timed lyrics, chapters.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 def copy_tags(song: Path, stems: dict[str, Path], codec: str) -> None:
     """Copy the tags and the cover of a song to its stems; each title gets the stem's name.
 
-    What cannot be copied leaves the stem as it is, with a warning in the log.
+    If they cannot be copied, the stem stays unchanged and the log has a warning.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def write_info(path: Path, tags: dict[str, str]) -> None:
 
 
 def write_tags(path: Path, tags: dict[str, str], cover: Cover | None, codec: str) -> None:
-    """Replace a file by one with tags and a cover; its frames stay as they are."""
+    """Add tags and a cover to a file, or raise AudioError; its frames stay as they are."""
     tagged = path.with_suffix(".tagged")
     with (
         open_container(path) as stem,

@@ -1,10 +1,10 @@
-"""Writing stems, in blocks; a file takes its final name only when it is whole.
+"""Writing stems, in blocks; a file gets its final name when it is whole.
 
-While a song runs, each stem grows as 32-bit float WAV, and any player can play it. It lies in a
-folder of this song and this run: ``.wavesep-unfinished-XXXXXXXX/STEM.wav``, in the folder that the
-stems are written to; a line in the log (INFO) tells its name. At the end the stems are brought into
-their final format together, since only then it is known whether one of them would clip and all of
-them must be turned down. Then they get their names; `wavesep.atomic` says how.
+While a song is separated, each stem grows as a 32-bit float WAV file that any player can play. Its
+path is ``.wavesep-unfinished-XXXXXXXX/STEM.wav`` in the folder of the stems; a log line
+(INFO) names that folder. At the end, all stems are converted to their final format together: only
+then it is known if one of them would clip, so that all must be turned down. Then they get their
+names; see `wavesep.atomic`.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ class StemWriter:
         self._song = song
         self._growing = [place / f"{stem}.wav" for stem in paths]
         self._whole = [place / f"{stem}.whole" for stem in paths]
-        # a length that is only estimated may turn out to be more than a plain WAV holds
+        # an estimated length may be too short, so leave room for more than a plain WAV holds
         self._expected = round(samples * 1.1) or LARGEST_WAV
         self._files: list[soundfile.SoundFile] = []
         self._samples = 0
@@ -190,7 +190,7 @@ class StemWriter:
 
     def __exit__(self, *_: object) -> None:
         """Close the growing files."""
-        with suppress(soundfile.LibsndfileError):  # after an error, which is what matters
+        with suppress(soundfile.LibsndfileError):  # an error before this one matters more
             self._close()
 
     def write(self, stems: dict[str, Audio]) -> None:
@@ -202,7 +202,7 @@ class StemWriter:
         self._samples += len(next(iter(stems.values())))
 
     def finish(self) -> dict[str, Path]:
-        """Bring the stems into their format, with one gain for all.
+        """Convert the stems to their format, with one gain for all, or raise OutputError.
 
         Returns
         -------
@@ -283,9 +283,9 @@ def nearest_folder(folder: Path) -> Path:
 
 @contextmanager
 def encoding(path: Path, *parts: Path) -> Iterator[None]:
-    """Turn an error of libsndfile into OutputError.
+    """Raise OutputError for an error of libsndfile.
 
-    libsndfile keeps to itself what the system has said, so the system is asked again.
+    libsndfile does not report the error of the system, so a write is tried again.
 
     Parameters
     ----------
@@ -318,7 +318,7 @@ def quantise(stems: list[Audio], bits: int) -> list[NDArray[Any]]:
     Parameters
     ----------
     stems : list of float32 array, (samples, channels)
-        The last one takes what rounding the others leaves.
+        The last one takes the remainder of rounding the others.
     bits : {16, 24}
 
     Returns

@@ -10,7 +10,7 @@ from ..errors import OptionError
 
 
 def write_json(path: Path, figures: dict[str, Any]) -> None:
-    """Write what has been measured so far."""
+    """Write the figures measured so far, or raise OptionError."""
     try:
         path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     except OSError as error:

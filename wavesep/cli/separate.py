@@ -130,7 +130,7 @@ def add_talk(group: Any) -> None:
 
 
 def seconds(text: str) -> float:
-    """Return a time that is written as seconds, m:s or h:m:s."""
+    """Return a time of the form seconds, m:s or h:m:s, or raise ArgumentTypeError."""
     try:
         *wholes, last = text.split(":")
         parts = [*map(int, wholes), float(last)]

@@ -92,7 +92,7 @@ def songs_of(word: str, out: Path, place: Path) -> list[Song]:
 
 
 def songs_in(folder: Path, out: Path) -> list[Song]:
-    """Return the songs of a folder and its folders; none that is hidden or lies in ``out``."""
+    """Return the songs below a folder, without hidden ones and ``out``, or raise AudioError."""
     top, home = folder.resolve(), out.resolve()
     songs = []
     for path in sorted(folder.rglob("*")):
@@ -107,7 +107,7 @@ def songs_in(folder: Path, out: Path) -> list[Song]:
 
 
 def keep_stdin(place: Path) -> Path:
-    """Write standard input to a file, since decoders go back and forth in it."""
+    """Write standard input to a file, in which decoders can seek, or raise AudioError."""
     if sys.stdin is None or sys.stdin.isatty():
         raise AudioError("nothing comes from standard input: wavesep separate - < song.mp3")
     path = place / "stdin"

@@ -175,7 +175,7 @@ def architecture_of(args: argparse.Namespace, targets: int) -> tuple[Architectur
 
 
 def build(args: argparse.Namespace, architecture: Architecture) -> keras.Model:
-    """Build the network, some of its layers frozen."""
+    """Build the network and freeze layers, or raise OptionError."""
     from ..engines.devices import computing_in
 
     with computing_in(args.precision):
@@ -256,7 +256,7 @@ def activity_examples(
     valid: list[Clips],
     order: dict[str, Any],
 ) -> tuple[Mixes, Validating]:
-    """Return the same for a network that says when somebody sings."""
+    """Return the same for a network of vocal activity, or raise OptionError."""
     from ..data.labels import ActivityExamples, read_labels
     from ..training.activity import ActivityValidation
 

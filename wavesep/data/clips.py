@@ -204,7 +204,7 @@ class Clips:
 
 
 def find_audio(folder: Path) -> dict[str, Path]:
-    """Return the audio files below a folder by their path in it without suffix."""
+    """Return the audio files below a folder by their path without suffix, or raise AudioError."""
     if not folder.is_dir():
         raise AudioError(f"no folder {folder}")
     found: dict[str, Path] = {}

@@ -1,4 +1,4 @@
-"""Mixtures for training: random snippets of stems, vocals and accompaniment or more, summed."""
+"""Mixtures for training: sums of random snippets of two or more stems."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class Augmentation:
     width : tuple of float
         Bounds of the stereo width; 1 is the recording's own.
     mono : float, in [0, 1]
-        Share of mixtures whose stems are all made mono, so that nothing but their sound tells them
-        apart: else a network learns that what is wide, or panned, is the accompaniment.
+        Share of mixtures whose stems are all made mono. Without them, a network learns that wide or
+        panned sounds are the accompaniment.
     low_pass : float, in [0, 1]
         Share of each stem's snippets that are low-passed.
     low_pass_hz : tuple of float
@@ -79,20 +79,20 @@ class Augmentation:
 
 
 class MixGenerator(keras.utils.PyDataset):
-    """Batches of mixtures and their targets, endlessly new, for ``keras.Model.fit``.
+    """Batches of random mixtures and their targets for ``keras.Model.fit``.
 
     Example k of batch i of epoch e is a pure function of ``(seed, e, i, k)`` and of the files. So
-    the batches are the same whatever the number of workers, and a run can go on anywhere: set
-    `epoch`. Where a clip cannot be read, the example draws other clips in its stead; no other
-    example remembers it.
+    the batches do not depend on the number of workers, and a run can go on anywhere: set `epoch`.
+    If a clip cannot be read, the example draws other clips instead. Other examples do not depend
+    on that.
 
     Parameters
     ----------
     *stems : Clips
-        Two at least: vocals, then accompaniment, or any others. They need not be of the same songs.
+        At least two: vocals, then accompaniment, or any others. They need not be of the same songs.
         Clips of the same name belong to one song.
     targets : int
-        So many of the first stems are targets; the others only sound in the mixture.
+        The number of first stems that are targets; the others are only in the mixture.
     samples : int
         Length of the targets. Mixtures are longer by the two contexts.
     left_context, right_context : int
@@ -186,7 +186,7 @@ class MixGenerator(keras.utils.PyDataset):
         """
         futures = self._ahead.pop((self.epoch, index), None) or self._submit(index)
         following = (index + 1) % self.batches
-        self._ahead = {}  # what was made ahead for elsewhere is not needed
+        self._ahead = {}  # batches made ahead for another place are not needed
         if following:
             self._ahead[self.epoch, following] = self._submit(following)
         examples = [future.result() for future in futures]
@@ -198,7 +198,7 @@ class MixGenerator(keras.utils.PyDataset):
         ]
 
     def example(self, epoch: int, index: int, k: int) -> tuple[Audio, Audio]:
-        """Return one mixture and its targets, to be looked at or listened to.
+        """Return one mixture and its targets.
 
         Parameters
         ----------
@@ -253,7 +253,7 @@ class MixGenerator(keras.utils.PyDataset):
         return without_broken(draw)
 
     def _weights(self, without: Collection[Path]) -> NDArray[np.float64]:
-        """Return how likely each song is drawn: not at all, if one of its stems is broken."""
+        """Return the probability of each song; it is 0 if one of its stems is broken."""
         if not without:
             return self._pair_weights
         broken = [
@@ -311,7 +311,7 @@ class MixGenerator(keras.utils.PyDataset):
     def _produce(
         self, stems: Sequence[Audio], production: Production, rng: np.random.Generator
     ) -> list[Audio]:
-        """Return stems of which the first is as out of a studio, and the last perhaps in a room."""
+        """Return the stems with the first one produced, and sometimes the last one reverberated."""
         vocals, *others = stems
         if rng.random() < production.others:
             for _ in range(rng.integers(1, 3)):
@@ -360,7 +360,7 @@ class MixGenerator(keras.utils.PyDataset):
 
 
 def without_broken(draw: Callable[[Collection[Path]], Drawn]) -> Drawn:
-    """Return what is drawn and read; where a clip cannot be read, draw again without it.
+    """Draw and read clips; if one cannot be read, draw again without it.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Songs whose stems are known, in the layouts that people have them in."""
+"""Songs whose stems are known, in the usual folder layouts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MIXTURES = ("mixture", "mix")  # files that are no stem
 
 @dataclass(frozen=True)
 class Stems:
-    """A song: its mixture and what that is made of, ``(samples, channels)`` each."""
+    """A song: its mixture and its stems, ``(samples, channels)`` each."""
 
     mixture: Audio
     vocals: Audio
@@ -61,7 +61,7 @@ def find_tracks(
 ) -> list[Track]:
     """Find the songs of a folder, and open their files to see that all can be read.
 
-    Of a song that has a bad file, `Track.load` raises what is wrong with it.
+    For a song with a bad file, `Track.load` raises the reason.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def find_tracks(
         MUSDB18 or MUSDB18-HQ; or a folder with ``vocals/`` and ``accompaniment/``, whose files of
         the same name are stems of one song; or a prepared set, which has that in ``train/``,
         ``valid/`` and ``test/``; or folders of songs, ``SONG/vocals.wav`` beside the other stems.
-        There, a file called mixture or mix is none of them, and capitals make no difference.
+        There, a file called mixture or mix is not a stem; case does not matter.
     subset : {"train", "valid", "test"}, optional
         Default: "test" where the folder has it, else all.
     strict : bool
@@ -84,7 +84,7 @@ def find_tracks(
     AudioError
         If there are none; if ``strict``, on the first bad file.
     OptionError
-        If the folder is MUSDB18's and FFmpeg, which reads that, is not there.
+        If the folder is MUSDB18's and FFmpeg, which reads it, is missing.
     """
     folder = Path(folder)
     if any(folder.glob("*/*.stem.mp4")) or any(folder.glob("*/*/mixture.wav")):
@@ -109,7 +109,7 @@ def find_tracks(
 
 
 def musdb_tracks(folder: Path) -> list[Track]:
-    """Return the songs of MUSDB18 or MUSDB18-HQ, divided as the musdb package says."""
+    """Return the songs of MUSDB18 or MUSDB18-HQ, divided by musdb, or raise OptionError."""
     if not (shutil.which("ffmpeg") and shutil.which("ffprobe")):
         raise OptionError(
             "musdb needs ffmpeg and ffprobe: install FFmpeg (on Debian, apt install ffmpeg)"
@@ -129,7 +129,7 @@ def musdb_tracks(folder: Path) -> list[Track]:
 
 
 def read_musdb(track: musdb.MultiTrack) -> Stems:
-    """Read a song by musdb."""
+    """Read a song by musdb, or raise AudioError."""
     if lacking := [name for name in MUSDB_SOURCES if name not in track.sources]:
         raise AudioError(f"{track.name} has no {', '.join(lacking)}")
     try:
@@ -145,7 +145,7 @@ def read_musdb(track: musdb.MultiTrack) -> Stems:
 def paired_tracks(folder: Path, subset: str, strict: bool) -> list[Track]:
     """Return the songs of which ``vocals/`` and ``accompaniment/`` have files of the same name.
 
-    A bad file without a partner is a song, too: one that cannot be read.
+    A bad file without a partner counts as a song that cannot be read.
     """
     bad: dict[str, str] = {}
     found = []
@@ -182,7 +182,7 @@ def check_strict(folder: Path, bad: Mapping[str, str], strict: bool) -> None:
 
 
 def refuse(reason: str) -> Stems:
-    """Raise what is wrong with a song."""
+    """Raise AudioError with the fault of a song."""
     raise AudioError(reason)
 
 
@@ -193,7 +193,7 @@ def named_stems(folder: Path) -> dict[str, Path]:
 
 
 def read_song(folder: Path) -> Stems:
-    """Read a song that is a folder of stems."""
+    """Read a song that is a folder of stems, or raise AudioError."""
     stems = named_stems(folder)
     others = [path for name, path in stems.items() if name != "vocals"]
     if not others:
@@ -202,7 +202,7 @@ def read_song(folder: Path) -> Stems:
 
 
 def summed(vocals: Path, others: list[Path]) -> Stems:
-    """Read stems whose sum is the mixture; what is shorter than the others ends in silence."""
+    """Read stems whose sum is the mixture, or raise AudioError; shorter ones end in silence."""
     sounds = [read_sound(path) for path in (vocals, *others)]
     if len({(rate, audio.shape[1]) for audio, rate in sounds}) > 1:
         raise AudioError(f"the stems of {vocals} are not of one rate and number of channels")

@@ -15,8 +15,8 @@ from .stft import Magnitudes, Spectra
 
 Mask = NDArray[np.float32]
 
-# Half of the width of a tooth: the best of 20, 30 and 40 Hz for sung voices. It is at least one bin,
-# or a harmonic between two bins would be lost.
+# Half of the width of a tooth: the best of 20, 30 and 40 Hz for sung voices. It is one bin at
+# least, or a harmonic between two bins would be lost.
 WIDTH_HZ = 20.0
 
 

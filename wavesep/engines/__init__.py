@@ -1,4 +1,4 @@
-"""Engines: a trained network, ready to run. Two small protocols, one place that chooses."""
+"""Engines: trained networks, ready to run. One place chooses what runs them."""
 
 from __future__ import annotations
 

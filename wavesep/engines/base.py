@@ -1,4 +1,4 @@
-"""What a network, an engine and a stepper are, and the options of who opens one."""
+"""Protocols of networks, engines and steppers, and the options that choose them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from ..models.base import Architecture
 ENGINES = ("auto", "openvino", "keras")
 PRECISIONS = ("auto", "float32", "bfloat16")
 
-# Of a stream's step, whichever is shorter. Fewer would come sooner and cost more: with 64 of 32
-# samples, a second of a stream costs up to 2.5 times what it costs in chunks, with 192 at most 1.5.
+# Length of a stream's step: the shorter of the two. Shorter steps lower the latency and cost more:
+# with 64 frames of 32 samples, a stream costs up to 2.5 times as much as chunks, with 192 up to
+# 1.5 times.
 STEP_FRAMES, STEP_SAMPLES = 192, 6_144
 
 
@@ -40,7 +41,7 @@ class Options:
     Raises
     ------
     OptionError
-        If there is no such engine or precision, or the threads are no such number.
+        If the engine, the precision or the number of threads is not one of these.
     """
 
     engine: str = "auto"
@@ -68,12 +69,12 @@ def step_samples(architecture: Architecture) -> int:
 
 
 class Network(Protocol):
-    """A network that is ready to run, whatever it maps to what.
+    """A network that is ready to run, with any kind of input and output.
 
     Attributes
     ----------
     precision : {"float32", "bfloat16"}
-        What it computes in.
+        Precision of the arithmetic.
     """
 
     precision: str
@@ -81,7 +82,7 @@ class Network(Protocol):
     def __call__(self, batch: NDArray[np.float32], /) -> NDArray[np.float32]:
         """Map a batch of inputs to a batch of outputs; safe to call from several threads.
 
-        The outputs are the caller's own, to be written to.
+        The caller may write to the outputs.
         """
         ...
 
@@ -94,7 +95,7 @@ class Stepper(Protocol):
     samples : int
         Length of a piece.
     primed : bool
-        Whether it begins as if silence came before.
+        Whether it starts as if silence came before.
     """
 
     samples: int
@@ -106,14 +107,14 @@ class Stepper(Protocol):
         Parameters
         ----------
         mixtures : float32 array, (groups, samples, channels)
-            What follows the piece before. Groups are estimated apart.
+            The next piece. Groups are estimated apart.
 
         Returns
         -------
         float32 array, (groups, samples, channels * targets)
-            The estimate of what came ``right_context`` samples earlier. The first ``left_context +
-            right_context`` samples mean nothing: give ``left_context`` zeros first, unless it is
-            `primed`. It is the caller's own, to be written to.
+            The estimate of the input ``right_context`` samples earlier. The first ``left_context +
+            right_context`` samples are not valid: give ``left_context`` zeros first, unless it is
+            `primed`. The caller may write to it.
         """
         ...
 
@@ -127,9 +128,9 @@ class Engine(Protocol):
     Attributes
     ----------
     batch_size : int
-        How many mixtures it is best given at a time.
+        Best number of mixtures for one call.
     precision : {"float32", "bfloat16"}
-        What it computes in.
+        Precision of the arithmetic.
     """
 
     batch_size: int
@@ -146,7 +147,7 @@ class Engine(Protocol):
         Returns
         -------
         float32 array, (batch, samples, channels * targets)
-            Target 0's channels first. It is the caller's own, to be written to.
+            Target 0's channels first. The caller may write to it.
         """
         ...
 

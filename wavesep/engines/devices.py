@@ -19,7 +19,7 @@ def on(device: str | None) -> AbstractContextManager[Any]:
 
 
 def jit_compile(device: str) -> bool | str:
-    """Return what to tell Keras of XLA, on the "cpu" or the "gpu".
+    """Return the value of Keras's ``jit_compile`` for the "cpu" or the "gpu".
 
     On the CPU, TensorFlow's own kernels are 1.2 times as fast as XLA's, in training 1.4 times.
     """
@@ -28,7 +28,7 @@ def jit_compile(device: str) -> bool | str:
 
 @contextmanager
 def computing_in(precision: str) -> Iterator[None]:
-    """Open a scope in which layers are made that compute in a precision."""
+    """Open a scope in which new layers compute in a precision."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32" if precision == "float32" else "mixed_bfloat16")
     try:
@@ -40,8 +40,8 @@ def computing_in(precision: str) -> Iterator[None]:
 def device_type(device: str | None) -> str:
     """Return where Keras's backend runs, "cpu" or "gpu", or raise OptionError.
 
-    Backends differ in how they refuse a device, and TensorFlow takes the CPU without a word; so a
-    number is put there, to see where it lies.
+    Backends refuse a device in different ways, and TensorFlow uses the CPU without a warning. So a
+    tensor is made on the device, and its place is read.
     """
     known = re.fullmatch(r"(cpu|gpu)(:\d+)?", device or "")
     try:

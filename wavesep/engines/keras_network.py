@@ -47,7 +47,7 @@ class KerasNetwork:
             precision = "float32" if found == "cpu" else "bfloat16"
         self.precision = precision
         self.batch_size = 1 if found == "cpu" else GPU_BATCH
-        self._most = GPU_BATCH  # mixtures that the device has memory for
+        self._most = GPU_BATCH  # mixtures that fit into the memory of the device
         self._model = model
         self._device = device
         self._lock = threading.Lock()  # Keras compiles on the first call, and JAX keeps state
@@ -76,7 +76,7 @@ class KerasEngine(KerasNetwork):
     """Runs a network that maps samples to samples; see `Engine`."""
 
     def stepper(self, groups: int) -> Stepper:
-        """See `Engine`. A network that cannot keep its past is given its context every time."""
+        """See `Engine`. A network without `step_network` is given its context with every step."""
         architecture = self._model.architecture
         samples = step_samples(architecture)
         with on(self._device), computing_in(self.precision):
@@ -105,12 +105,12 @@ class KerasStepper:
 
 
 def remember(x: Any, frames: int, name: str) -> Any:
-    """Put the last frames of the calls before in front of a signal."""
+    """Put the last frames of earlier calls in front of a signal."""
     return Past(frames, name=name)(x)
 
 
 class Past(keras.layers.Layer):
-    """Puts the last frames of the calls before in front of a signal.
+    """Puts the last frames of earlier calls in front of a signal.
 
     Parameters
     ----------

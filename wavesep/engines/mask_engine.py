@@ -30,7 +30,7 @@ class MaskEngine:
     step : int
         Samples that a stream computes at a time.
     precision : {"float32", "bfloat16"}
-        What the masks are computed in.
+        Precision in which the masks are computed.
     """
 
     batch_size = 1

@@ -17,7 +17,7 @@ from .window_stepper import WindowStepper
 
 
 class CentreCanceller:
-    """Takes what left and right have in common for the vocals; see `Engine`."""
+    """Estimates the vocals as the mid signal; see `Engine`."""
 
     batch_size = 1
     precision = "float32"
@@ -53,8 +53,8 @@ def centre_masks(mixtures: Audio, spectra: Spectra, wanted: slice) -> NDArray[np
 def harmonic_masks(rule: Harmonic, rate: int) -> Masks:
     """Return the masks of a comb at the pitch that pYIN tracks.
 
-    Each block of frames is heard with some of the blocks beside it, at places that are the song's
-    own: so the chunks leave no trace, though pYIN looks at all that it is given.
+    Each block of frames is given to pYIN with a part of its neighbours. Blocks start at fixed
+    places of the song, so the result does not depend on the chunks.
     """
     stft, block = rule.stft, rule.block
     beside = block // 4

@@ -1,4 +1,4 @@
-"""A stream of a network that keeps no past: it is given its context with every step."""
+"""Streams of networks that keep no past: every step computes the context again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..audio import Audio
 
 
 class WindowStepper:
-    """Gives a network its context again with every step, one sound at a time; see `Stepper`.
+    """Gives a network its context with every step, one sound at a time; see `Stepper`.
 
     Parameters
     ----------

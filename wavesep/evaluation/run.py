@@ -219,7 +219,7 @@ def load_scores(out: Path, track: Track, settings: Settings) -> TrackScores | No
 
 
 def score_track(track: Track, settings: Settings, out: Path) -> TrackScores:
-    """Score one song, store its scores and draw it."""
+    """Score one song, store its scores and draw it, or raise AudioError."""
     stems = track.load()
     rate = stems.sample_rate
     window = round(settings.window * rate) if settings.window else None

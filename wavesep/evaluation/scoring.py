@@ -29,7 +29,7 @@ Estimates = dict[str, Audio]
 
 @cache
 def separator_of(model: str) -> Separator:
-    """Return the separator of a model, loaded once in a process."""
+    """Return the separator of a model, loaded once in a process, or raise OptionError."""
     separator = Separator(model)
     if "vocals" not in separator.sources:
         raise OptionError(f"{model} has no vocals: it gives {', '.join(separator.sources)}")

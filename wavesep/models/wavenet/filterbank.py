@@ -39,8 +39,8 @@ def band_order(step: int) -> NDArray[np.int64]:
     """Return the bands in the order of the filters: the lower half, then the upper one backwards.
 
     A cell joins filter k with filter k + cells. So the two bands in the middle of the spectrum
-    share a cell: consonants reach both. The lowest band shares a cell with the highest, which is almost
-    silent. The order lies in the weights alone: a file with another order works, too.
+    share a cell: consonants reach both. The lowest band shares a cell with the highest, which is
+    almost silent. The order lies in the weights alone: a file with another order works, too.
     """
     bands = np.arange(band_count(step))
     half = cell_count(step)

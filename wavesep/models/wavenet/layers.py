@@ -1,7 +1,7 @@
 """The layers of a WaveNet: gated, dilated, with residual and skip connections.
 
 Signals are ``(batch, frames, channels)``, or ``(batch, frames, cells, channels)``, where a
-convolution sees a cell of the spectrum and its two neighbours.
+convolution spans a cell of the spectrum and its two neighbours.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..base import Remember
 from .architecture import CELL_TAPS, EPSILON, WaveNetArchitecture, layer_context
 
 MOMENTUM = 0.99  # of the means that a normalised convolution keeps
-SAMPLED = 4  # it takes them from every fourth frame: a tenth of the time, and as good
+SAMPLED = 4  # means use every fourth frame: as good, in a tenth of the time
 
 
 def gated_layers(
@@ -32,7 +32,7 @@ def gated_layers(
     Parameters
     ----------
     x : Keras tensor
-        Unpadded: what comes out is shorter by `stack_context`.
+        Unpadded: the result is shorter by `WaveNetArchitecture.stack_context`.
     architecture : WaveNetArchitecture
     remember : callable, optional
         See `wavesep.models.wavenet.network.estimate`.
@@ -59,7 +59,7 @@ def gated_layers(
         )
         if total is None:
             total = skip
-        else:  # the skips so far stand for earlier and later frames, too
+        else:  # the earlier skips also hold frames beyond those of this one
             if remember:
                 total, left = remember(total, right, f"{name}{i}_past_skips"), 0
             total = crop(total, left, right, f"{name}{i}_crop_skips")
@@ -87,7 +87,7 @@ def gated_layer(
            │                        └─ 1×1, activation ─┐
            └─ crop ────────────────────────────────────(+)── x
 
-    Where it is normalised, the two convolutions are one, with twice the filters.
+    If ``normalised``, the two convolutions are one with twice the filters.
     """
     if normalised:
         given = x
@@ -118,9 +118,9 @@ def convolution(x: Any, filters: int, *, kernel_size: int = 1, **options: Any) -
 class NormalisedConvolution(layers.Layer):
     """A dilated, unpadded convolution of channels that are brought to mean 0 and variance 1.
 
-    Batch normalisation (Ioffe and Szegedy, arXiv:1502.03167), worked into the kernel instead of
-    changing the signal: the same, and nothing is computed twice. While it trains, mean and variance
-    are those of the batch, afterwards what they were on average.
+    Batch normalisation (Ioffe and Szegedy, arXiv:1502.03167), folded into the kernel: the result is
+    the same, and the signal is not changed first. In training, mean and variance are those of the
+    batch. Later, they are the moving averages.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ class NormalisedConvolution(layers.Layer):
 
 
 def normalise(x: Any, name: str) -> Any:
-    """Shift and scale every channel alike at all times: by what is usual, learned in training."""
+    """Apply batch normalisation; at inference it shifts and scales channels by fixed numbers."""
     return layers.BatchNormalization(epsilon=EPSILON, name=name)(x)
 
 

@@ -33,9 +33,8 @@ def estimate(
     mixture : Keras tensor
     architecture : WaveNetArchitecture
     remember : callable, optional
-        For a network that is given a sound piece after piece. Called with a signal, a number of
-        frames and a name, it returns the signal with so many of its past frames in front. Default:
-        the mixture holds its context.
+        For a network that keeps its past: see `Architecture.step_network`. Default: the mixture
+        holds its context.
     """
     if architecture.filterbank:
         return masked_estimate(mixture, architecture, remember)
@@ -45,9 +44,9 @@ def estimate(
     frames = layers.Conv1D(
         width * architecture.targets,
         1,
-        # begins near silence: a loud first guess drives the first steps so far that units die
+        # starts near silence: after a loud first estimate, large first steps make units die
         kernel_initializer=keras.initializers.RandomNormal(stddev=1e-3),
-        dtype="float32",  # sound has finer steps than bfloat16, whatever the layers compute in
+        dtype="float32",  # samples need a finer precision than bfloat16
         name="decoder",
     )(total)
     samples = layers.Reshape(
@@ -59,7 +58,7 @@ def estimate(
 def whole_layers(
     x: Any, architecture: WaveNetArchitecture, dilations: list[int], remember: Remember | None
 ) -> Any:
-    """Map frames, ``(batch, frames, width)``, to what layers and the head make of them."""
+    """Apply the layers and the head to frames, ``(batch, frames, width)``."""
     x = convolution(x, architecture.filters, activation=architecture.activation, name="encoder")
     total = gated_layers(
         x, architecture, remember, dilations=dilations,
@@ -125,7 +124,7 @@ class WaveNet(keras.Model):
     output. Each frame of the output depends on the same frame of the input, on ``left_context``
     samples before its first and ``right_context`` samples after its last sample, and on nothing
     else. Convolutions inside are unpadded, so a piece of a song that is given with its true
-    context comes out as it does in the whole song.
+    context gives the same samples as in the whole song.
 
     The defaults are the network of the post [1]_, to the letter.
 
@@ -144,11 +143,11 @@ class WaveNet(keras.Model):
     dilation_base : int, >= 1
         Growth of the dilation from layer to layer.
     frame_size : int, >= 1
-        Samples folded into one frame. The number of samples given must be a multiple of it.
+        Samples folded into one frame. The number of samples must be a multiple of it.
     channels : int, >= 1
         Audio channels of the mixture and of each target.
     targets : int, >= 1
-        Stems that come out, one after the other in the last axis: target 0's channels first.
+        Estimated stems, one after the other in the last axis: target 0's channels first.
     head : tuple of int
         Filters of the 1x1 ReLU convolutions between the sum of the skips and the output.
     filterbank : int, >= 0
@@ -164,8 +163,8 @@ class WaveNet(keras.Model):
         Of the encoder and of the 1x1 convolutions in each layer: "relu" in the post, "linear" in
         the WaveNet paper.
     padding : {"same", "valid"}
-        "same": zeros, once and at the very input, stand for what lies beyond the ends;
-        ``(batch, samples, channels)`` becomes ``(batch, samples, channels * targets)``.
+        "same": the input is padded with zeros, once; ``(batch, samples, channels)`` becomes
+        ``(batch, samples, channels * targets)``.
         "valid": the input holds its context, ``(batch, left_context + samples + right_context,
         channels)``, and the output is shorter by it. Weights are the same.
     name : str, optional
@@ -179,7 +178,8 @@ class WaveNet(keras.Model):
     left_context, right_context : int
         Samples that a frame of the output needs before and after itself.
     receptive_field : int
-        What a frame of the output depends on: ``left_context + frame_size + right_context``.
+        Samples that a frame of the output depends on:
+        ``left_context + frame_size + right_context``.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A sound as sub-bands in frames, and back: the learned filterbank of a WaveNet."""
+"""The learned filterbank of a WaveNet: sounds to sub-bands, and back."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ def cells(analysed: Any, architecture: WaveNetArchitecture) -> Any:
 def synthesise(
     mask: Any, analysed: Any, architecture: WaveNetArchitecture, remember: Remember | None
 ) -> Any:
-    """Weigh every sub-band and put them together again.
+    """Mask the sub-bands and synthesise the samples.
 
     Parameters
     ----------
     mask : Keras tensor, (batch, frames, cells, channels * targets * sub-bands)
-        Weighs real and imaginary parts alike.
+        The same for real and imaginary parts.
     analysed : Keras tensor
         Of the same frames.
     architecture : WaveNetArchitecture
@@ -101,7 +101,7 @@ def synthesise(
 
 
 def filters(x: Any, kernel: Any, name: str) -> Any:
-    """Apply a convolution over time, alike for all bands, that begins as given."""
+    """Apply a convolution over time, the same for all bands, with these initial weights."""
     return layers.Conv2D(
         kernel.shape[-1],
         (len(kernel), 1),
