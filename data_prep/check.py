@@ -2,13 +2,12 @@
 
     python data_prep/check.py prepared/
 
-Found are: files that are missing, changed, silent, clipped or off zero; other sample rates than
-most; mono files that pose as stereo; bandwidths that somebody cut off, as an MP3's at 16 kHz;
-levels far from the others'; two files of the same sound, whatever their level and format, above
-all in train/ and in valid/; and, by the vocals that the shipped model hears, acapellas that hold
-music and instrumentals that hold singing: listen to those, since the model errs. Printed, and
-written to prepared/check: report.txt, report.json and pictures. The exit code is 1 if something
-was found.
+It finds files that are missing, changed, silent, clipped or have an offset; files of another sample
+rate than most; mono files stored as stereo; cut bandwidths, such as an MP3's at 16 kHz; levels far
+from the others'; the same sound in two files, at any level and in any format, above all in train/
+and valid/. By the vocals of the shipped model, it finds acapellas with music and instrumentals with
+singing: listen to these, since the model makes mistakes. It prints a report and writes report.txt,
+report.json and pictures to prepared/check. The exit code is 1 if it found something.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ A CSV has a line of column names: url and stem (vocals or accompaniment), and if
 start, end (seconds) and licence. A text list has one link a line. What is downloaded stays in
 prepared/downloads, so the same command goes on where it was stopped, even within a file. A bad link
 stops nothing: prepared/failed.csv lists those that did not come, in the form of the list, to be
-tried again. The licences of what you download are yours to mind.
+tried again. You are responsible for the licences of what you download.
 """
 
 from __future__ import annotations

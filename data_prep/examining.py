@@ -19,7 +19,7 @@ WINDOW = 4_096  # samples, of spectra
 SHELF_DB = 30  # by how much a spectrum falls within SHELF_HZ where somebody cut it off
 SHELF_HZ = 1_000
 LOWEST_SHELF = 3_000  # Hz; below, a bass may well be so much louder than what is above it
-LISTEN = 20.0  # seconds, out of the middle, that the model hears
+LISTEN = 20.0  # seconds from the middle, that the model separates
 
 # Of fingerprints: J. Haitsma and T. Kalker, "A Highly Robust Audio Fingerprinting System",
 # ISMIR 2002: 33 bands between 300 and 2,000 Hz, and whether their differences grow

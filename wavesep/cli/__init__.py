@@ -41,7 +41,7 @@ ABOUT = """Isolate the vocals of songs.
   wavesep separate song.mp3    writes vocals.wav and accompaniment.wav to
                                separated/song/
   wavesep separate --demo      the same with ten seconds that come with wavesep
-  wavesep separate --help      all that it can do
+  wavesep separate --help      all options
 """
 
 

@@ -141,7 +141,7 @@ def run(args: argparse.Namespace, fit: Any) -> None:
         print(f"{folder}: {len(clips):,} files, {clips.seconds.sum() / 3600:.2g} hours")
     print(
         f"{network.count_params():,} parameters; {args.epochs} epochs of {args.steps} steps of "
-        f"{args.batch_size} mixtures; {args.folder}/ holds what comes of it",
+        f"{args.batch_size} mixtures; results are in {args.folder}/",
         flush=True,
     )
     fit(

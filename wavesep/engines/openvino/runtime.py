@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Importing openvino reports the import to its maker over the network, unless this one is missing.
-# So whoever needs openvino takes it from here.
+# So other modules import openvino from here.
 if "openvino" not in sys.modules:
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 import openvino as openvino

@@ -57,7 +57,8 @@ def band_signs(step: int, steps: int) -> NDArray[np.float32]:
 
     Filters begin anew with every step, in which odd bands pass half a period more than even ones.
     The signs go by the places of the filters: see `band_order`, which keeps odd places odd where
-    half of all bands is odd, and else moves the sub-bands of the upper half by half a band.
+    the number of bands in each half is odd. Else the order shifts the sub-bands of the upper half
+    by half a band.
     """
     turns = np.outer(np.arange(band_count(step)), np.arange(steps))
     return np.where(turns % 2, -1, 1).astype(np.float32)[..., None]
