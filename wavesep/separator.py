@@ -32,8 +32,8 @@ class Separator:
     """Splits mixtures into stems.
 
     An output sample depends on the mixture from ``left_context`` before to ``right_context`` after
-    it and on nothing else, so the result does not depend on the chunks. Where all of these samples are
-    digital silence, so is every stem.
+    it and on nothing else, so the result does not depend on the chunks. Where all of these samples
+    are digital silence, so is every stem.
 
     A mono mixture gives mono stems. Of more than two channels, 0 and 1 are separated as a stereo
     pair, then 2 and 3, and so on; an odd last one as mono.
