@@ -6,19 +6,34 @@ import io
 import logging
 from importlib import import_module, util
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..audio import Audio
 from ..pictures import DPI, draw_loudness, mel_power
-from .validation import Validation
 
 CLIPS = 4  # validation clips that are shown, spread over all of them
 FLOOR_DB = -80  # below the mixture's peak, in pictures
 
 log = logging.getLogger(__name__)
+
+
+class Shown(Protocol):
+    """Clips that a board can show: `Validation`."""
+
+    names: list[str]
+    sample_rate: int
+    targets: Audio
+
+    def mixture(self, index: int) -> Audio:
+        """Return one mixture, as long as its target."""
+        ...
+
+    def split(self, audio: Audio) -> list[Audio]:
+        """Return the targets that stand one after the other in the last axis."""
+        ...
 
 
 def open_board(folder: Path, settings: dict[str, Any]) -> Board | None:
@@ -56,13 +71,13 @@ class Board:
                 self._summary.scalar(name, value)
         self._writer.flush()
 
-    def show(self, epoch: int, validation: Validation, estimates: Audio) -> None:
+    def show(self, epoch: int, validation: Shown, estimates: Audio) -> None:
         """Write sound and pictures of some clips.
 
         Parameters
         ----------
         epoch : int
-        validation : Validation
+        validation : Shown
         estimates : float32 array, (snippets, samples, channels * targets)
             Of the validation's mixtures.
         """
@@ -80,7 +95,7 @@ class Board:
         self._writer.flush()
 
 
-def name_panels(validation: Validation, index: int, estimate: Audio) -> dict[str, Audio]:
+def name_panels(validation: Shown, index: int, estimate: Audio) -> dict[str, Audio]:
     """Return what is shown of a clip: its mixture, then each target and its estimate.
 
     Several targets are numbered from 1, in the order of the stems.
