@@ -23,9 +23,10 @@ Remember = Callable[[Any, int, str], Any]  # puts so many past frames of a signa
 class Architecture(ABC):
     """The arguments of one kind of network.
 
-    A subclass is a frozen dataclass whose fields are the arguments, all with defaults. It raises
-    ValueError in ``__post_init__`` for arguments that cannot be. `wavesep.models.kinds.register`
-    makes its kind known, so that model files can name it.
+    A subclass is a frozen dataclass whose fields are the arguments, all with defaults: integers,
+    strings or tuples of integers, which model files can hold. Its ``__post_init__`` raises
+    ValueError for arguments out of their range. `wavesep.models.kinds.register` makes its kind
+    known, so that model files can name it.
 
     Attributes
     ----------
