@@ -33,7 +33,7 @@ def excerpt(song: Path) -> Audio:
 
 def test_chunks_of_a_real_song_leave_no_trace(excerpt: Audio) -> None:
     network = load_model("vocals")
-    channels, frame = network.config["channels"], network.config["frame_size"]
+    channels, frame = network.architecture.channels, network.architecture.frame_size
     spare = np.zeros((-len(excerpt) % frame, 2), np.float32)
     songs = np.split(np.concatenate([excerpt, spare])[np.newaxis], 2 // channels, axis=-1)
     whole = network.predict(np.concatenate(songs), verbose=0)
