@@ -228,7 +228,11 @@ def test_the_track_of_a_video(tmp_path: Path, capfd: pytest.CaptureFixture[str])
         (["song.ogg"], "write wavesep separate song.ogg", 2),
         (["my song.ogg"], "write wavesep separate 'my song.ogg'", 2),
         (["https://a.b/c"], "write wavesep separate https://a.b/c", 2),
-        (["seperate"], "no command seperate: choose one of separate, train, evaluate, info, bench", 2),
+        (
+            ["seperate"],
+            "no command seperate: choose one of separate, train, evaluate, info, bench",
+            2,
+        ),
         (["--foo"], "wavesep does not know --foo (see wavesep --help)", 2),
         (["separate", "x.wav", "--foo"],
          "wavesep separate does not know --foo (see wavesep separate --help)", 2),
