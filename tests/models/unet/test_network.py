@@ -13,30 +13,6 @@ import pytest
 from wavesep import PRESETS, UNet
 from wavesep.models.files import ModelFile, read_model_file
 from wavesep.models.presets import JANSSON
-from wavesep.models.unet.architecture import UNetArchitecture
-
-from ..conftest import array_shapes
-
-SIZES = {
-    "unet_mono": 9_826_321,
-    "unet_stereo": 9_827_522,
-    "unet": 2_458_761,
-}
-
-
-@pytest.mark.parametrize("name", SIZES)
-def test_sizes(name: str) -> None:
-    architecture = PRESETS[name].architecture
-    network = architecture.network()
-
-    assert network.count_params() == SIZES[name]
-    assert architecture.shapes == array_shapes(network)
-
-
-def test_every_preset_has_its_size() -> None:
-    ours = {n for n, p in PRESETS.items() if isinstance(p.architecture, UNetArchitecture)}
-
-    assert SIZES.keys() == ours
 
 
 def test_jansson_comes_down_to_512_channels_of_8_by_2() -> None:

@@ -8,6 +8,7 @@ import keras
 from keras import layers
 
 from ..compress import compress
+from ..keras_model import ArchitectureModel
 from .architecture import (
     POOL,
     SLOPE,
@@ -37,19 +38,15 @@ def answer(magnitudes: Any, architecture: FrameArchitecture) -> Any:
     )
 
 
-class FrameNetwork(keras.Model):
+class FrameNetwork(ArchitectureModel):
     """What `FrameCnn` and `ActivityCnn` have in common."""
+
+    architecture: FrameArchitecture
 
     def __init__(self, architecture: FrameArchitecture, name: str | None) -> None:
         magnitudes = keras.Input((architecture.bins, architecture.frames), name="magnitudes")
         outputs = answer(magnitudes, architecture)
-        super().__init__(inputs=magnitudes, outputs=outputs, name=name)
-        self.architecture = architecture
-        self.left_context, self.right_context = architecture.context
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return self.architecture.arguments | {"name": self.name}
+        super().__init__(architecture, magnitudes, outputs, name)
 
 
 @keras.saving.register_keras_serializable(package="wavesep")

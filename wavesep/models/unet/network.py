@@ -8,6 +8,7 @@ import keras
 from keras import layers, ops
 
 from ..compress import compress
+from ..keras_model import ArchitectureModel
 from .architecture import KERNEL, SLOPE, UNetArchitecture
 
 DROPOUT, DROPPED = 0.5, 3  # in so many of the first layers going up
@@ -39,7 +40,7 @@ def estimate_masks(magnitudes: Any, architecture: UNetArchitecture) -> Any:
 
 
 @keras.saving.register_keras_serializable(package="wavesep")
-class UNet(keras.Model):
+class UNet(ArchitectureModel):
     """Maps the magnitudes of a mixture to masks of the same size, from 0 to 1.
 
     ``(batch, window / 2 + 1, frames, channels)`` becomes ``(batch, window / 2 + 1, frames,
@@ -78,16 +79,12 @@ class UNet(keras.Model):
        ISMIR 2017, section 3.
     """
 
+    architecture: UNetArchitecture
+
     def __init__(self, *, name: str | None = None, **arguments: Any) -> None:
         architecture = UNetArchitecture(**arguments)
         magnitudes = keras.Input(
             (architecture.bins, None, architecture.channels), name="magnitudes"
         )
         masks = estimate_masks(magnitudes, architecture)
-        super().__init__(inputs=magnitudes, outputs=masks, name=name)
-        self.architecture = architecture
-        self.left_context, self.right_context = architecture.context
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return self.architecture.arguments | {"name": self.name}
+        super().__init__(architecture, magnitudes, masks, name)

@@ -13,6 +13,7 @@ import keras
 from keras import layers
 
 from ..base import Remember
+from ..keras_model import ArchitectureModel
 from .architecture import WaveNetArchitecture
 from .filterbank import HINTS, cell_count
 from .layers import convolution, crop, gated_layers, normalise
@@ -117,7 +118,7 @@ def masked_estimate(
 
 
 @keras.saving.register_keras_serializable(package="wavesep")
-class WaveNet(keras.Model):
+class WaveNet(ArchitectureModel):
     """A non-causal WaveNet that maps the samples of a mixture to the samples of its targets.
 
     ``frame_size`` consecutive samples are folded into the channels at the input and unfolded at the
@@ -191,27 +192,25 @@ class WaveNet(keras.Model):
     .. [1] J. Vossen, "Using Deep Learning to isolate vocals from songs", 2019.
     """
 
+    architecture: WaveNetArchitecture
+
     def __init__(self, *, padding: str = "same", name: str | None = None, **arguments: Any) -> None:
         architecture = WaveNetArchitecture(**arguments)
         if padding not in PADDINGS:
             raise ValueError(f"padding must be one of {PADDINGS}. Received: {padding!r}")
-        left, right = architecture.context
 
         mixture = keras.Input((None, architecture.channels), name="mixture")
         x = mixture
         if padding == "same":
-            x = layers.ZeroPadding1D((left, right), name="pad")(x)
-        super().__init__(inputs=mixture, outputs=estimate(x, architecture), name=name)
+            x = layers.ZeroPadding1D(architecture.context, name="pad")(x)
+        super().__init__(architecture, mixture, estimate(x, architecture), name)
 
-        self.architecture = architecture
         self.padding = padding
-        self.left_context = left
-        self.right_context = right
-        self.receptive_field = left + architecture.frame_size + right
+        self.receptive_field = self.left_context + architecture.frame_size + self.right_context
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        return self.architecture.arguments | {"padding": self.padding, "name": self.name}
+        return super().get_config() | {"padding": self.padding}
 
 
 def step_network(
