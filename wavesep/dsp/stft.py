@@ -47,6 +47,10 @@ class Stft:
         )
         return spectra
 
+    def spectra(self, audio: NDArray[np.float32]) -> Spectra:
+        """Map a batch ``(batch, samples, channels)`` to ``(batch, channels, bins, frames)``."""
+        return self.analyse(np.ascontiguousarray(audio.transpose(0, 2, 1)))
+
     def synthesise(self, spectra: Spectra) -> NDArray[np.float32]:
         """Return the sound of frames, the least-squares one of Griffin and Lim [1]_.
 

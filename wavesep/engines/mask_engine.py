@@ -52,7 +52,7 @@ class MaskEngine:
     def __call__(self, mixtures: Audio) -> Audio:
         """See `Engine`."""
         hop, before = self._stft.hop, self._stft.overlap - 1
-        spectra = self._stft.analyse(np.ascontiguousarray(mixtures.transpose(0, 2, 1)))
+        spectra = self._stft.spectra(mixtures)
         samples = mixtures.shape[1] - self._left - self._right
         first = self._left // hop - before
         wanted = slice(first, first + samples // hop + before)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..audio import Audio
 from ..dsp.stft import Spectra, Stft
 from .base import Architecture
 
@@ -79,10 +78,6 @@ class SpectrogramArchitecture(Architecture):
     def samples_of(self, frames: int) -> int:
         """Return the length of a sound of so many frames."""
         return (frames - 1) * self.hop + self.window
-
-    def spectra(self, audio: Audio) -> Spectra:
-        """Map ``(batch, samples, channels)`` to ``(batch, channels, bins, frames)``."""
-        return self.stft.analyse(np.ascontiguousarray(audio.transpose(0, 2, 1)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,7 +51,7 @@ def wiener_engine(source: Engine, architecture: Architecture) -> MaskEngine:
 
     def masks(mixtures: Audio, spectra: Spectra, wanted: slice) -> NDArray[np.float32]:
         estimates = np.pad(source(mixtures), ((0, 0), (left, right), (0, 0)))
-        analysed = WIENER.analyse(np.ascontiguousarray(estimates.transpose(0, 2, 1)))[..., wanted]
+        analysed = WIENER.spectra(estimates)[..., wanted]
         batch, _, bins, count = analysed.shape
         targets = analysed.reshape(batch, -1, channels, bins, count)
         rest = np.abs(spectra[..., wanted] - targets.sum(axis=1))

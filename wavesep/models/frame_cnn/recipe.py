@@ -39,7 +39,7 @@ def mask_examples(architecture: FrameCnnArchitecture, mixtures: Audio, targets: 
     They are ``(batch * WINDOWS, bins, frames)``, and ``(batch * WINDOWS, bins * targets)``: 1 where
     a target is louder than the rest of the mixture in the window's middle frame.
     """
-    mixed, wanted = architecture.spectra(mixtures), architecture.spectra(targets)
+    mixed, wanted = architecture.stft.spectra(mixtures), architecture.stft.spectra(targets)
     frames = architecture.frames
     windows = frame_windows(np.abs(mixed[:, 0]), frames)[:, ::SPACING]
     masks = (np.abs(wanted) > np.abs(mixed - wanted)).astype(np.float32)

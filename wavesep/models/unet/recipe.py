@@ -43,7 +43,8 @@ def magnitude_examples(architecture: UNetArchitecture, mixtures: Audio, targets:
     targets)``: the targets' magnitudes, then those that their masks are multiplied with.
     """
     mixed, wanted = (
-        np.abs(architecture.spectra(audio)).transpose(0, 2, 3, 1) for audio in (mixtures, targets)
+        np.abs(architecture.stft.spectra(audio)).transpose(0, 2, 3, 1)
+        for audio in (mixtures, targets)
     )
     masked = np.tile(mixed, architecture.targets)
     return mixed, np.concatenate([wanted, masked], axis=-1)
