@@ -17,7 +17,7 @@ from rich.console import Console
 from ..audio import TWO_STEMS
 from ..errors import OptionError, OtherRunError
 from ..models.base import Architecture
-from ..models.files import read_model_file
+from ..models.files import ModelFile, read_model_file
 from ..models.frame_cnn.architecture import ActivityArchitecture
 from ..models.presets import PRESETS
 from .console import INTERRUPTED, add_command, hushed
@@ -41,7 +41,8 @@ the stems of one song. Files that cannot be read are named and left out.
 Stop with Ctrl-C and run the same command again: training goes on where it was,
 at most five minutes back. Watch and listen with "tensorboard --logdir runs".
 The figures of every epoch are in log.jsonl, too. Without --valid, a tenth of
-the songs is kept back to measure with. "--epochs 2 --steps 10" is to try it.
+the songs whose stems are all there is kept back to measure with, so folders of
+different songs need --valid. "--epochs 2 --steps 10" is to try it.
 
 "--preset vocal_activity --labels clips.csv" trains the network that says when
 somebody sings.
@@ -120,8 +121,6 @@ def check(args: argparse.Namespace) -> None:
             raise OptionError(f"--{name.replace('_', '-')} must be 1 or more")
     if not 0 < args.seconds < math.inf:
         raise OptionError("--seconds must be more than 0")
-    if args.preset == "vocal_activity" and not args.labels and not args.start:
-        raise OptionError("--preset vocal_activity needs --labels")
 
 
 def run(args: argparse.Namespace, fit: Any) -> None:
@@ -132,9 +131,10 @@ def run(args: argparse.Namespace, fit: Any) -> None:
     from ..engines.devices import device_type
 
     about = read_about(args)
-    architecture, sample_rate = architecture_of(args, targets=len(args.stems) - 1)
+    file = read_model_file(args.start) if args.start else None
+    architecture, sample_rate = architecture_of(args, file)
     keras.utils.set_random_seed(args.seed)
-    network = build(args, architecture)
+    network = build(args, architecture, file)
     stems, valid = open_stems(args, about.sources)
     mixes, validation, about = examples_of(args, architecture, sample_rate, about, stems, valid)
     for folder, clips in zip(args.stems, stems, strict=True):
@@ -165,21 +165,27 @@ def read_about(args: argparse.Namespace) -> About:
     return About(sources=sources, licence=card.pop("licence", "not stated"), card=card)
 
 
-def architecture_of(args: argparse.Namespace, targets: int) -> tuple[Architecture, int]:
-    """Return the architecture and its sample rate, of a model to start from or of a preset."""
-    if args.start:
-        file = read_model_file(args.start)
-        return file.architecture, file.sample_rate
-    preset = PRESETS[args.preset]
-    return replace(preset.architecture, targets=targets), preset.sample_rate
+def architecture_of(args: argparse.Namespace, file: ModelFile | None) -> tuple[Architecture, int]:
+    """Return the architecture and the sample rate of a file or a preset, or raise OptionError."""
+    if file:
+        architecture, sample_rate = file.architecture, file.sample_rate
+    else:
+        preset = PRESETS[args.preset]
+        architecture = replace(preset.architecture, targets=len(args.stems) - 1)
+        sample_rate = preset.sample_rate
+    if isinstance(architecture, ActivityArchitecture) and not args.labels:
+        raise OptionError("a network that says when somebody sings needs --labels")
+    return architecture, sample_rate
 
 
-def build(args: argparse.Namespace, architecture: Architecture) -> keras.Model:
+def build(
+    args: argparse.Namespace, architecture: Architecture, file: ModelFile | None
+) -> keras.Model:
     """Build the network and freeze layers, or raise OptionError."""
     from ..engines.devices import computing_in
 
     with computing_in(args.precision):
-        network = read_model_file(args.start).build() if args.start else architecture.network()
+        network = file.build() if file else architecture.network()
     for name in args.freeze:
         if name not in [layer.name for layer in network.layers]:
             raise OptionError(f"--freeze: the network has no layer {name}")
@@ -256,12 +262,10 @@ def activity_examples(
     valid: list[Clips],
     order: dict[str, Any],
 ) -> tuple[Mixes, Validating]:
-    """Return the same for a network of vocal activity, or raise OptionError."""
+    """Return the same for a network of vocal activity."""
     from ..data.labels import ActivityExamples, read_labels
     from ..training.activity import ActivityValidation
 
-    if not args.labels:
-        raise OptionError("a network that says when somebody sings needs --labels")
     known: dict[str, Any] = {
         "labels": read_labels(args.labels),
         "architecture": architecture,
