@@ -60,8 +60,8 @@ class Stream:
         Returns
         -------
         dict of str to float32 array, (samples, channels)
-            The samples of each stem that are ready and follow those of the last call. There are
-            none until `latency` samples have been pushed.
+            The samples of each stem that are ready and follow those of the last call. There may be
+            none while fewer than `latency` samples have been pushed.
 
         Raises
         ------

@@ -215,7 +215,7 @@ class Joiner:
         self._convert = av.AudioResampler(format="fltp", layout=self._layout, rate=self._rate)
 
     def push(self, frame: av.AudioFrame) -> list[Audio]:
-        """Take a frame and return the blocks that are ready, or raise ValueError."""
+        """Take a frame and return the blocks that are ready."""
         frame.pts = None  # gaps between frames are none in the sound
         ready: list[Audio] = []
         try:

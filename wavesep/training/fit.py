@@ -189,7 +189,7 @@ def describe(
 
 
 def is_tired(progress: Progress, patience: int | None) -> bool:
-    """Tell if the best epoch is more than ``patience`` epochs ago."""
+    """Tell if at least ``patience`` epochs have passed since the best one."""
     return patience is not None and progress.epochs_since_best >= patience
 
 
