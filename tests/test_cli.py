@@ -76,7 +76,9 @@ def test_songs_of_one_name_do_not_overwrite_each_other(
 
     answer = capfd.readouterr()
     complaints = [line for line in answer.err.splitlines() if line.startswith("wavesep:")]
-    assert complaints == [f"wavesep: {twin}: its stems would have the names of those of {song}"]
+    assert complaints == [
+        f"wavesep: {twin}: its stems would replace those of {song}: use another -o DIR"
+    ]
     assert len(answer.out.splitlines()) == 1
     assert sorted(path.name for path in (out / "song").iterdir()) == [
         "accompaniment.wav", "vocals.wav",
@@ -92,10 +94,10 @@ def test_paths_are_compared_not_names(
     songs = ["separate", str(song), str(other)]
 
     assert main([*songs, *options, "{track}/{stem}.wav"]) == 1
-    assert f"{other}: its stems would have the names of those of {song}" in capfd.readouterr().err
+    assert f"{other}: its stems would replace those of {song}" in capfd.readouterr().err
     other = other.rename(tmp_path / "other.flac")
     assert main([*songs[:2], str(other), *options, "{stem}.wav"]) == 1
-    assert f"{other}: its stems would have the names of those of {song}" in capfd.readouterr().err
+    assert f"{other}: its stems would replace those of {song}" in capfd.readouterr().err
     assert main([*songs[:2], str(other), *options, "{track} {stem}"]) == 0
     assert len(list((tmp_path / "o").iterdir())) == 7
 

@@ -154,7 +154,7 @@ def test_an_error_that_nobody_foresaw_is_one_line(
 
     err = capfd.readouterr().err
     assert "\x1b" not in err
-    assert err.splitlines()[-1].startswith("wavesep: ZeroDivisionError: by \\x1b[31m zero (a fault")
+    assert err.splitlines()[-1].startswith("wavesep: ZeroDivisionError: by \\x1b[31m zero (a bug")
     assert (len(err.splitlines()) > 1) == ("Traceback" in err) == debug
     assert logging.getLogger("wavesep").level == logging.NOTSET
 
@@ -162,4 +162,4 @@ def test_an_error_that_nobody_foresaw_is_one_line(
 def test_what_is_said_of_an_error() -> None:
     assert reason(AudioError("no sound\nat all")) == "no sound\nat all"
     assert reason(MemoryError()) == "there is not enough memory"
-    assert reason(KeyError("x")).startswith("KeyError: 'x' (a fault of wavesep")
+    assert reason(KeyError("x")).startswith("KeyError: 'x' (a bug in wavesep")

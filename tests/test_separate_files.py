@@ -100,8 +100,8 @@ def test_a_part_that_cannot_be_is_refused(separator: Separator, song: Path, tmp_
         ({"start": -1.0}, "start must be 0 s or more"),
         ({"duration": 0.0}, "duration more than 0"),
         ({"two_stems": "drums"}, "no source 'drums': it has vocals, accompaniment"),
-        ({"filename": "{song}.wav"}, "cannot be filled in"),
-        ({"filename": "{track}.wav"}, re.escape("must hold {stem}")),
+        ({"filename": "{song}.wav"}, "is not a valid template"),
+        ({"filename": "{track}.wav"}, re.escape("add {stem} to it")),
         ({"codec": "mp4"}, "no codec 'mp4'"),
     ):
         with pytest.raises(OptionError, match=message):

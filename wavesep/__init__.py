@@ -33,7 +33,7 @@ _HOME = {
     "load_model": ".models.files",
     "vocal_activity": ".activity",
 }
-_KERAS = {"ActivityCnn", "FrameCnn", "UNet", "WaveNet"}  # are Keras's own models
+_KERAS = {"ActivityCnn", "FrameCnn", "UNet", "WaveNet"}  # subclasses of keras.Model
 __all__ = sorted(_HOME)
 
 

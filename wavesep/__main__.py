@@ -1,7 +1,7 @@
 """The command line as a process: ``wavesep`` and ``python -m wavesep``.
 
-`wavesep.cli.main` is the command line as a function, which may be called anywhere. What belongs to
-a process as a whole is here: its standard streams, its signals and its exit code.
+`wavesep.cli.main` is the command line as a function, which any program can call. This module
+handles what belongs to the whole process: standard streams, signals and the exit code.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from typing import Any, NoReturn
 SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
-PATIENCE = 5.0  # seconds after a signal, in which others are those of somebody in a hurry
-BROKEN_PIPE = 141  # the shell's code for a program whose reader has left
+PATIENCE = 5.0  # seconds after a signal in which further signals are ignored
+BROKEN_PIPE = 141  # the shell's exit code for a program whose output pipe was closed
 
 
 def run() -> NoReturn:
     """Run the command line and exit.
 
-    The exit code of what a signal has stopped is 128 and the signal's number.
+    After a signal, the exit code is 128 plus the number of the signal.
     """
     open_missing_streams()
     take_signals(leave)
@@ -41,7 +41,7 @@ def run() -> NoReturn:
     try:
         take_signals(stop)
         code = main()
-    except SystemExit as end:  # of the parser
+    except SystemExit as end:  # the parser has found a mistake or shown help
         code = end.code if isinstance(end.code, int) else 1
     except KeyboardInterrupt:
         code = INTERRUPTED
@@ -49,7 +49,7 @@ def run() -> NoReturn:
     stdout.flush()
     if stop.number and code == INTERRUPTED:
         stderr.flush()
-        os._exit(128 + stop.number)  # all is cleaned up, and the way out takes no more signals
+        os._exit(128 + stop.number)  # all is cleaned up; a normal exit could be interrupted again
     if stdout.fault:
         code = lost_output(stdout.fault)
     stderr.flush()
@@ -60,12 +60,12 @@ def run() -> NoReturn:
 
 
 class Stop:
-    """Raises KeyboardInterrupt at a signal, and not again while that is being handled.
+    """A handler that raises KeyboardInterrupt, and not again while that is being handled.
 
     Attributes
     ----------
     number : int
-        Of the first signal; 0 before it.
+        Number of the first signal; 0 before it.
     """
 
     def __init__(self) -> None:
@@ -81,28 +81,28 @@ class Stop:
 
 
 def leave(number: int, frame: FrameType | None) -> None:
-    """End at once, at a signal: nothing is under way that would have to be cleaned up."""
+    """Exit at once after a signal: there is nothing to clean up at that time."""
     with suppress(OSError):
         os.write(2, b"wavesep: interrupted\n")
     os._exit(128 + number)
 
 
 def take_signals(handler: Callable[[int, FrameType | None], None]) -> None:
-    """Handle the signals that end a process, but for those that it was started to ignore."""
+    """Install a handler for the signals that end a process, except for ignored signals."""
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, handler)
 
 
 def open_missing_streams() -> None:
-    """Open the standard streams that are closed, so that no file gets their numbers."""
+    """Open closed standard streams, so that no other file gets their descriptors."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def lost_output(fault: OSError) -> int:
-    """Say why standard output could not be written, unless its reader has left; return the code."""
+    """Print why standard output failed, unless the pipe was closed; return the exit code."""
     if fault.errno == errno.EPIPE:
         return BROKEN_PIPE
     print(f"wavesep: standard output cannot be written: {fault.strerror}", file=sys.stderr)
@@ -110,7 +110,7 @@ def lost_output(fault: OSError) -> int:
 
 
 def discard(number: int) -> None:
-    """Let what a standard stream still holds go nowhere: it is written when the process ends."""
+    """Send the rest of a standard stream nowhere: Python writes it when the process ends."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, number)
     os.close(nowhere)

@@ -1,4 +1,4 @@
-"""When somebody sings: probabilities by frame, and segments."""
+"""Vocal activity: the probability of singing in each frame, and the segments with singing."""
 
 from __future__ import annotations
 
@@ -18,23 +18,24 @@ from .errors import OptionError
 from .models.files import ModelFile, read_model_file
 from .models.frame_cnn.architecture import ActivityArchitecture, slide
 
-FRAMES = 4096  # analysed at a time
+FRAMES = 4096  # frames that are analysed at a time
 MIN_LENGTH = 0.1  # seconds: less than a sixteenth note at 120 beats a minute
 
 
 @dataclass(frozen=True)
 class VocalActivity:
-    """Where somebody sings.
+    """The vocal activity of a song.
 
     Attributes
     ----------
     probabilities : float32 array, (frames,)
-        That somebody sings, from 0 to 1; 0 where the network is given digital silence alone.
+        Probability of singing in each frame, from 0 to 1. It is 0 if the network's whole input is
+        digital silence.
     times : float array, (frames,)
-        Of the middle of each frame, in seconds.
+        Middle of each frame, in seconds.
     segments : list of (float, float)
-        Begin and end of each run of frames that are sung, in seconds. No segment and no pause
-        between two is shorter than ``min_length``.
+        Start and end of each segment with singing, in seconds. No segment, and no pause between
+        two segments, is shorter than ``min_length``.
     """
 
     probabilities: NDArray[np.float32]
@@ -50,40 +51,42 @@ def vocal_activity(
     threshold: float = 0.5,
     min_length: float = MIN_LENGTH,
 ) -> VocalActivity:
-    """Say when somebody sings.
+    """Find the times at which somebody sings.
 
     Parameters
     ----------
     audio : float array, (samples, channels) or (samples,)
-        In [-1, 1], of at most 64 channels, whose mean is taken. Lists and tensors that
-        `numpy.asarray` can convert are accepted.
+        The mixture, in [-1, 1], with at most 64 channels. The network is given the mean of the
+        channels. Lists and tensors that `numpy.asarray` can convert are accepted.
     sample_rate : int, from 1,000 to 768,000
         In Hz.
     model : str or path
         "vocal_activity", or the file of another `ActivityCnn`.
     threshold : float, in (0, 1)
-        The probability from which on a frame is sung.
+        A frame has singing if its probability is at least this.
     min_length : float, >= 0
-        Seconds. Shorter pauses are taken for sung, then shorter segments for pauses. With 0, the
-        segments are the runs of frames as they are.
+        In seconds. Shorter pauses are filled first, then shorter segments are removed. 0 keeps all
+        pauses and segments.
 
     Returns
     -------
     VocalActivity
-        For the shipped model, a frame every 11.6 ms that depends on 0.15 s on either side.
+        With the shipped model, there is a frame every 11.6 ms. It depends on 0.15 s of audio before
+        and after its middle.
 
     Raises
     ------
     OptionError
-        If the shape, the type, the rate, the threshold or the length is not one of the above.
+        If the shape, the type, the rate, the threshold or the length is not one of the above, or
+        the model separates.
     EmptyAudioError
         If there are no samples.
     NonFiniteAudioError
-        If a sample is NaN or infinite.
+        If a sample, or the network's output, is NaN or infinite.
     AudioError
         If a sample is beyond 100.
     ModelFileError
-        If the model is missing, damaged or not one of ours.
+        If the model is missing, damaged or not a wavesep model.
     """
     sound, sample_rate = check_array(audio), check_rate(sample_rate)
     if not 0 < to_number(threshold) < 1:
@@ -93,7 +96,7 @@ def vocal_activity(
     file = read_model_file(model)
     architecture = file.architecture
     if not isinstance(architecture, ActivityArchitecture):
-        raise OptionError(f"{model} separates, it does not say when somebody sings")
+        raise OptionError(f'{model} separates: use "vocal_activity" or another ActivityCnn')
     sound = sound.reshape(len(sound), -1)
     check_sound(sound, 0)
     mono = soxr.resample(to_channels(sound, 1)[:, 0], sample_rate, file.sample_rate)
@@ -110,7 +113,7 @@ def vocal_activity(
 def frame_probabilities(
     mono: NDArray[np.float32], frames: int, file: ModelFile, architecture: ActivityArchitecture
 ) -> Iterator[NDArray[np.float32]]:
-    """Yield the probabilities of some thousand frames at a time; frame k is around ``k * hop``."""
+    """Yield the probabilities of up to `FRAMES` frames; the middle of frame k is ``k * hop``."""
     network = open_network(file)
     stft, around = architecture.stft, architecture.frames // 2
     before = around * stft.hop + stft.window // 2
@@ -128,7 +131,7 @@ def frame_probabilities(
 def sung_segments(
     sung: NDArray[np.bool_], hop_seconds: float, end: float
 ) -> list[tuple[float, float]]:
-    """Return begin and end of each run of sung frames; a frame reaches half a hop to both sides."""
+    """Return start and end of each run of sung frames; a frame covers half a hop on each side."""
     edges = np.flatnonzero(np.diff(np.pad(sung.astype(np.int8), 1)))
     seconds = np.clip((edges - 0.5) * hop_seconds, 0.0, end)
     return [(float(a), float(b)) for a, b in zip(seconds[::2], seconds[1::2], strict=True)]
@@ -137,7 +140,7 @@ def sung_segments(
 def long_segments(
     segments: list[tuple[float, float]], min_length: float
 ) -> list[tuple[float, float]]:
-    """Join segments that shorter pauses part, then leave out the shorter ones."""
+    """Join segments with a pause below ``min_length`` between them; remove shorter segments."""
     joined: list[tuple[float, float]] = []
     for begin, end in segments:
         if joined and begin - joined[-1][1] < min_length:

@@ -1,19 +1,20 @@
-"""Files that appear whole or not at all, one by itself or several together.
+"""Atomic writing: one file, or several together, appear complete or not at all.
 
-What is not whole yet lies in a folder beside the place where it will be, whose name is
-``.wavesep-unfinished-`` and eight random characters. Nobody can guess that name, and nobody else
-may enter the folder, so nothing that waits there can be in the way.
+Unfinished files are kept in a temporary folder in the output folder. Its name is
+``.wavesep-unfinished-`` and eight random characters. Nobody can guess the name, and other users
+cannot enter the folder, so no other file can be in its place.
 
-A killed run leaves that folder, and the next run that writes to the same place removes it. A run
-holds a lock (``flock``) on the folder's file ``lock``, which ends with the process, whatever ends
-that: a folder whose lock is free is nobody's. Where there are no such locks, it stays.
+A killed run leaves its folder behind. The next run that writes to the same output folder removes
+it. While a run works, it holds a lock (``flock``) on the file ``lock`` in its folder. The lock ends
+with the process, however the process ends, so a folder with a free lock belongs to no run. On
+systems without such locks, the folder is not removed.
 
-Several files get their names one after the other. First, all names are written to ``journal``. If
-a name cannot be given, those that have been given are taken back. If the process is killed between
-two names, the next run reads the journal and gives the others; if it cannot, it takes back. A file
-gets its name by a hard link, which fails where a file has appeared in the meantime, and where there
-are no hard links, by a look and a rename. A file that is replaced waits in the folder until all
-names are given.
+Several files get their final names one after the other. Before that, all names are written to
+``journal``. If one file cannot get its name, the names already given are taken back. If the process
+is killed between two names, the next run reads the journal and gives the remaining names; if that
+fails, it takes back the names already given. A file gets its name by a hard link, which fails if
+another file has appeared there in the meantime. Without hard links, the name is checked and the
+file is renamed. A file that is replaced is kept in the folder until all names are given.
 """
 
 from __future__ import annotations
@@ -36,17 +37,17 @@ if sys.platform != "win32":
 
 PREFIX = ".wavesep-unfinished-"
 LOCK, JOURNAL = "lock", "journal"
-TRIES = 100  # while other runs remove the folder because theirs have failed
+TRIES = 100  # other runs that fail may remove the empty output folder again
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file whole or not at all, in a folder that is made where it is missing.
+    """Write a file completely or not at all; make its folder if it is missing.
 
     Raises
     ------
     OutputError
-        If it cannot be written: see its subclasses.
+        If the file cannot be written: see its subclasses.
     """
     path = Path(path)
     with writing(path), unfinished(path.parent) as place:
@@ -58,22 +59,23 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
 
 @contextmanager
 def unfinished(home: Path) -> Iterator[Path]:
-    """Make a folder for what is not whole yet, and remove it at the end.
+    """Make a temporary folder for unfinished files, and remove it at the end.
 
     Parameters
     ----------
     home : Path
-        Where that folder is; made where it is missing, and removed again if there is an error.
-        What killed runs have left there is removed first.
+        Its parent, the output folder. It is made if it is missing, and removed again after an
+        error. Folders that killed runs left in it are removed first.
 
     Yields
     ------
     Path
+        The temporary folder.
 
     Raises
     ------
     OutputError
-        If it cannot be made.
+        If a folder cannot be made.
     """
     missing = missing_folders([home])
     try:
@@ -89,23 +91,23 @@ def unfinished(home: Path) -> Iterator[Path]:
 
 
 def give_names(place: Path, names: dict[str, Path], *, overwrite: bool) -> None:
-    """Give files their names: all of them, or none.
+    """Give files their final names: all of them, or none.
 
     Parameters
     ----------
     place : Path
-        The folder that `unfinished` has made.
+        The folder that `unfinished` made.
     names : dict of str to Path
-        Of each file in ``place``, the path that it gets, below the parent of ``place``.
+        For each file in ``place``, its final path, below the parent of ``place``.
     overwrite : bool
         Replace files that exist.
 
     Raises
     ------
     OutputExistsError
-        If a file exists and is not to be overwritten.
+        If a file exists and ``overwrite`` is false.
     OutputError
-        If a name cannot be given.
+        If a file cannot get its name.
     """
     home = place.parent
     targets = {part: os.path.relpath(path, home) for part, path in names.items()}
@@ -128,7 +130,15 @@ def give_names(place: Path, names: dict[str, Path], *, overwrite: bool) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Raise OutputError for errors of the system in writing a file."""
+    """Turn the operating system's errors while a file is written into OutputError.
+
+    Raises
+    ------
+    DiskFullError
+        If the disk is full, or the file is too large for its file system.
+    OutputError
+        If the file cannot be written for another reason.
+    """
     try:
         yield
     except OutputError:
@@ -144,18 +154,23 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def settle(path: Path) -> None:
-    """Wait until a file is on the disk, or raise what the system says."""
+    """Wait until a file is on the disk, or raise OSError."""
     with path.open("r+b") as file:
         os.fsync(file.fileno())
 
 
 def make_place(home: Path) -> tuple[Path, IO[bytes]]:
-    """Remove what killed runs left, and make a locked folder, or raise OutputError.
+    """Remove the folders that killed runs left, and make a temporary folder with a lock.
 
     Returns
     -------
     folder : Path
     lock : file
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be made.
     """
     for _ in range(TRIES):
         try:
@@ -166,13 +181,16 @@ def make_place(home: Path) -> tuple[Path, IO[bytes]]:
                 lock = (place / LOCK).open("xb")
                 take(lock)
                 return place, lock
-        except FileNotFoundError:  # another run, that has failed, removed it empty
+        except FileNotFoundError:  # another run failed and removed the empty folder
             continue
-    raise OutputError(f"{home} cannot be made: it disappears")
+    raise OutputError(f"{home} cannot be made: other runs keep removing it, so try again")
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, or raise OutputError."""
+    """Make a folder and its missing parents, or raise OutputError.
+
+    FileNotFoundError is raised if another run removes a parent in the meantime.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileNotFoundError:
@@ -183,7 +201,7 @@ def make_folder(folder: Path) -> None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep others from giving names, making and sweeping in a folder, where it can be locked."""
+    """Lock a folder, if possible: other runs must not make, name or remove files in it."""
     if sys.platform == "win32":
         yield
         return
@@ -197,7 +215,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def take(lock: IO[bytes]) -> bool:
-    """Lock a file if nobody has locked it, and tell if that went well."""
+    """Lock a file that nobody has locked; return whether that succeeded."""
     if sys.platform == "win32":
         return False
     try:
@@ -208,12 +226,12 @@ def take(lock: IO[bytes]) -> bool:
 
 
 def sweep(home: Path) -> None:
-    """Remove what killed runs have left, once the names that they were giving are given."""
+    """Remove the folders that killed runs left, after the names in their journals are given."""
     for place in sorted(home.glob(f"{PREFIX}*")):
         if place.is_symlink():
             continue
-        with suppress(OSError):  # another user's, or another run has just removed it
-            if not any(place.iterdir()):  # killed before it was locked
+        with suppress(OSError):  # it is another user's, or another run has just removed it
+            if not any(place.iterdir()):  # its run was killed before it made the lock
                 place.rmdir()
                 continue
             with (place / LOCK).open("r+b") as lock:
@@ -222,11 +240,11 @@ def sweep(home: Path) -> None:
 
 
 def remove(place: Path, lock: IO[bytes]) -> None:
-    """Remove the folder of a run that is over; its lock goes last."""
+    """Remove the folder of a run that has ended, and its lock as the last file."""
     if (place / JOURNAL).exists():
         with suppress(OutputError):
             follow_journal(place)
-    with suppress(OSError):  # what cannot be removed, a later run may
+    with suppress(OSError):  # a later run may be able to remove the rest
         for file in sorted(place.iterdir(), key=lambda file: file.name == LOCK):
             file.unlink()
         lock.close()
@@ -235,18 +253,18 @@ def remove(place: Path, lock: IO[bytes]) -> None:
 
 @dataclass(frozen=True)
 class Naming:
-    """A file that gets its name.
+    """A file and its final name.
 
     Attributes
     ----------
     part : Path
-        Where it waits.
+        Its path in the temporary folder.
     old : Path
-        Where a file waits that it replaces.
+        Where the file that it replaces is kept until all names are given.
     target : Path
-        Its name.
+        Its final path.
     mark : list of int
-        By which it is known under either name.
+        Identifies the file under both paths: see `mark`.
     """
 
     part: Path
@@ -255,7 +273,15 @@ class Naming:
     mark: list[int]
 
     def give(self, overwrite: bool) -> None:
-        """Give the file its name, unless it has it, or raise OutputError."""
+        """Give the file its final name, unless it has it already.
+
+        Raises
+        ------
+        OutputExistsError
+            If a file exists and ``overwrite`` is false.
+        OutputError
+            If the file cannot get its name.
+        """
         if self.is_given() or not self.part.exists():
             return
         with writing(self.target):
@@ -270,7 +296,7 @@ class Naming:
                 raise exists_error(self.target) from error
 
     def take_back(self) -> None:
-        """Take the name away again, and give the file that had it its own."""
+        """Move the file back, and restore the file that it replaced."""
         if self.is_given():
             if self.part.exists():
                 self.target.unlink()
@@ -280,14 +306,19 @@ class Naming:
             self.old.rename(self.target)
 
     def is_given(self) -> bool:
-        """Tell if the name is that of this file, and not of another one."""
+        """Return whether the final path is this file, and not another one."""
         return os.path.lexists(self.target) and mark(self.target) == self.mark
 
 
 def follow_journal(place: Path) -> None:
-    """Give all names that a journal tells, or take back those that are given and raise OutputError.
+    """Give all names of a journal; if one fails, take back the others.
 
-    What is done already is left as it is, so this may be done again.
+    Names that have been given stay, so a journal can be followed twice.
+
+    Raises
+    ------
+    OutputError
+        If the journal is damaged, or a file cannot get its name.
     """
     namings, overwrite = read_journal(place)
     try:
@@ -302,12 +333,12 @@ def follow_journal(place: Path) -> None:
 
 
 def read_journal(place: Path) -> tuple[list[Naming], bool]:
-    """Return what names are to be given, and whether files may be replaced.
+    """Return the names to give, and whether existing files may be replaced.
 
     Raises
     ------
     OutputError
-        If the journal is not one of ours, or a name leads out of the folder.
+        If the journal is damaged, or a name leads out of the folder.
     """
     try:
         journal = json.loads((place / JOURNAL).read_text())
@@ -329,37 +360,37 @@ def read_journal(place: Path) -> tuple[list[Naming], bool]:
 
 
 def link(part: Path, target: Path) -> None:
-    """Give a file a name, or raise FileExistsError if there is a file of that name."""
+    """Give a file another name, or raise FileExistsError if a file has that name."""
     try:
         target.hardlink_to(part)
     except FileExistsError:
         raise
-    except OSError:  # no hard links here
+    except OSError:  # the file system has no hard links
         if os.path.lexists(target):
             raise FileExistsError(target) from None
         part.rename(target)
 
 
 def mark(path: Path) -> list[int]:
-    """Return numbers by which a file is known when it has another name."""
+    """Return numbers that identify a file whatever its name is."""
     about = path.lstat()
     return [about.st_ino, about.st_size, about.st_mtime_ns]
 
 
 def exists_error(path: Path) -> OutputExistsError:
-    """Return the error that a file is there."""
-    return OutputExistsError(f"{path} exists: give another folder, or overwrite")
+    """Return the error for a file that exists already."""
+    return OutputExistsError(f"{path} exists: choose another folder, or overwrite it")
 
 
 def missing_folders(folders: Iterable[Path]) -> list[Path]:
-    """Return folders, and those above them, that are not there, the innermost first."""
+    """Return the folders and parent folders that do not exist, the innermost first."""
     places = {place for folder in folders for place in (folder, *folder.parents)}
     missing = [place for place in places if not place.exists()]
     return sorted(missing, key=lambda place: len(place.parts), reverse=True)
 
 
 def remove_empty(folders: list[Path]) -> None:
-    """Remove folders that are empty."""
+    """Remove those folders that are empty."""
     for folder in folders:
-        with suppress(OSError):  # another run may use it
+        with suppress(OSError):  # another run may be using it
             folder.rmdir()

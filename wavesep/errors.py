@@ -3,17 +3,17 @@
 ::
 
     WavesepError
-    ├── AudioError (ValueError)        the sound cannot be read, or is not fit to be separated
+    ├── AudioError (ValueError)        the audio cannot be read or separated
     │   ├── EmptyAudioError            it has no samples
     │   ├── TruncatedAudioError        the file ends before its sound does
     │   ├── NonFiniteAudioError        a sample is NaN or infinite
-    │   └── ClipError                  a part of a clip cannot be read, or is no sound
-    ├── ModelFileError (ValueError)    a model file is missing, damaged or not one of ours
-    ├── OptionError (ValueError)       an argument or a combination of arguments cannot work
+    │   └── ClipError                  a part of a clip cannot be read or used
+    ├── ModelFileError (ValueError)    a model file is missing, damaged or not a wavesep model
+    ├── OptionError (ValueError)       an argument, or a combination of them, is invalid
     │   └── OtherRunError              the folder holds a training run with other settings
     └── OutputError (OSError)          a file cannot be written
-        ├── OutputExistsError          a file of that name is there already
-        └── DiskFullError              no room is left for it
+        ├── OutputExistsError          the file exists already
+        └── DiskFullError              the disk is full, or the file too large for it
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ class WavesepError(Exception):
 
 
 class AudioError(WavesepError, ValueError):
-    """The sound cannot be read, or is not fit to be separated."""
+    """The audio cannot be read or separated."""
 
 
 class EmptyAudioError(AudioError):
-    """The sound has no samples."""
+    """The audio has no samples."""
 
 
 class TruncatedAudioError(AudioError):
-    """The sound is good up to a place that the message names, and cut short or damaged there."""
+    """The audio is cut short or damaged; the message says how many samples are good."""
 
 
 class NonFiniteAudioError(AudioError):
@@ -45,7 +45,7 @@ class NonFiniteAudioError(AudioError):
 
 
 class ClipError(AudioError):
-    """A part of a clip cannot be read, or is no sound.
+    """A part of a clip cannot be read or used.
 
     Attributes
     ----------
@@ -64,11 +64,11 @@ class ClipError(AudioError):
 
 
 class ModelFileError(WavesepError, ValueError):
-    """A model file is missing, damaged or not one of ours."""
+    """A model file is missing, damaged or not a wavesep model."""
 
 
 class OptionError(WavesepError, ValueError):
-    """An argument, or a combination of arguments, cannot work."""
+    """An argument, or a combination of arguments, is invalid."""
 
 
 class OtherRunError(OptionError):
@@ -80,8 +80,8 @@ class OutputError(WavesepError, OSError):
 
 
 class OutputExistsError(OutputError, FileExistsError):
-    """A file of that name is there already."""
+    """The file exists already."""
 
 
 class DiskFullError(OutputError):
-    """No room is left for a stem."""
+    """The disk is full, or the file is too large for its file system."""

@@ -1,4 +1,4 @@
-"""The Separator: a mixture in, its stems out, as arrays or as files."""
+"""The Separator: separates mixtures into stems, as arrays, files or streams."""
 
 from __future__ import annotations
 
@@ -29,53 +29,54 @@ Progress = Callable[[int, int], None]
 
 
 class Separator:
-    """Splits mixtures into stems.
+    """Separates mixtures into stems.
 
-    An output sample depends on the mixture from ``left_context`` before to ``right_context`` after
-    it and on nothing else, so the result does not depend on the chunks. Where all of these samples
-    are digital silence, so is every stem.
+    An output sample depends on the mixture from ``left_context`` samples before it to
+    ``right_context`` samples after it and on nothing else. So the result does not depend on the
+    chunks. If all of these samples are digital silence, so is every stem.
 
-    A mono mixture gives mono stems. Of more than two channels, 0 and 1 are separated as a stereo
-    pair, then 2 and 3, and so on; an odd last one as mono.
+    A mono mixture gives mono stems. If there are more than two channels, channels 0 and 1 are
+    separated as a stereo pair, then 2 and 3, and so on; a single last channel is separated as mono.
 
     Parameters
     ----------
     model : str or path
-        A name out of `wavesep.list_models`, or a model file. "NAME:wiener" filters the mixture by
+        A name from `wavesep.list_models`, or a model file. "NAME:wiener" filters the mixture by
         the power of the model's estimates. "NAME:speeds" runs the model at speeds 1, 0.89 and 1.12
         and averages the stems. "NAME+NAME" averages the stems of several models. A suffix belongs
         to the name before it: "vocals:speeds+unet" gives both halves the same weight.
     engine : {"auto", "openvino", "keras"}
-        What runs the network. "openvino" is the CPU's, "keras" is the GPU's and runs on the backend
-        that Keras has. "auto" takes Keras for a GPU that ``device`` asks for, and else OpenVINO.
+        What runs the network. "openvino" runs on the CPU, "keras" on the devices of Keras's
+        backend. "auto" is OpenVINO if it is installed and has a graph of the network, and
+        ``device`` is not a GPU; otherwise it is Keras.
     precision : {"auto", "float32", "bfloat16"}
-        Of the arithmetic. "auto" takes bfloat16 where the processor has units for it; that is twice
-        as fast, and puts an error into the estimate that lies far below what the network gets
-        wrong. What this documentation calls equal is so in either; chunks and streams agree.
+        Precision of the arithmetic. "auto" is bfloat16 on a GPU, and in OpenVINO if the processor
+        supports it; otherwise float32. bfloat16 is about twice as fast; its rounding errors are far
+        below the errors of the network. Chunks and streams give equal results in both.
     chunk_seconds : float, > 0, optional
-        Length of the chunks; it changes the memory and the speed, not the result. Default: five
-        times the network's context but hardly more than 30 s, and at least 8,192 frames.
+        Length of the chunks. It changes memory use and speed, not the result. Default: five times
+        the network's context, but about 30 s at most and about 8,192 frames at least.
     device : str, optional
-        "cpu", "gpu", "gpu:1" …; default: the CPU for OpenVINO, what its backend prefers for Keras.
+        "cpu", "gpu", "gpu:1" …. Default: the CPU for OpenVINO, the backend's choice for Keras.
     threads : int, >= 1, optional
-        That OpenVINO computes in. Default: one for each core.
+        Number of threads of OpenVINO. Default: one for each core.
 
     Attributes
     ----------
     sample_rate : int
-        Of the model, in Hz; other mixtures are resampled for it, and their stems back. Of several
-        models, the highest.
+        The model's sample rate in Hz; the highest of several models. Mixtures of other rates are
+        resampled to it, and their stems are resampled back.
     sources : tuple of str
-        Names of the stems. The last is what the others leave of the mixture.
+        Names of the stems. The last stem is the mixture minus the others.
     left_context, right_context : int
-        In samples at the model's rate. Of several models, the longest.
+        In samples at `sample_rate`; the longest of several models.
 
     Raises
     ------
     ModelFileError
-        If the model is missing, damaged or not one of ours.
+        If the model is missing, damaged or not a wavesep model.
     OptionError
-        If an engine, a precision or a device is not there, or models cannot be brought together.
+        If an option is not available here, or the models cannot be combined.
     """
 
     def __init__(
@@ -102,22 +103,22 @@ class Separator:
     def separate(
         self, audio: ArrayLike, sample_rate: int, progress: Progress | None = None
     ) -> Stems:
-        """Separate a mixture in memory.
+        """Separate a mixture that is an array.
 
         Parameters
         ----------
         audio : float array, (samples, channels) or (samples,)
-            The mixture, in [-1, 1], of at most 64 channels; it is left as it is. Lists and
+            The mixture, in [-1, 1], with at most 64 channels; it is not changed. Lists and
             tensors that `numpy.asarray` can convert are accepted.
         sample_rate : int, from 1,000 to 768,000
             In Hz.
         progress : callable, optional
-            Called with the samples done and the samples in all, again and again.
+            Called repeatedly with the number of finished samples and the total.
 
         Returns
         -------
         dict of str to float32 array, of the shape of ``audio``
-            A stem for each of `sources`, at the same rate and place. They add up to the mixture.
+            A stem for each of `sources`, at the mixture's rate. The stems add up to the mixture.
 
         Raises
         ------
@@ -126,7 +127,7 @@ class Separator:
         EmptyAudioError
             If there are no samples.
         NonFiniteAudioError
-            If a sample is NaN or infinite.
+            If a sample, or the network's output, is NaN or infinite.
         AudioError
             If a sample is beyond 100.
         """
@@ -160,56 +161,56 @@ class Separator:
         overwrite: bool = False,
         progress: Progress | None = None,
     ) -> dict[str, Path]:
-        """Separate a file block by block; the memory this takes does not grow with the song.
+        """Separate a file block by block; memory use does not grow with the length of the song.
 
-        While it runs, each stem grows as ``out_dir/.wavesep-unfinished-XXXXXXXX/SOURCE.wav``, which
-        can be played; the log (INFO) tells the name of that folder, which is new for every song.
-        At the end all stems get their names, or none. The next call with this ``out_dir`` removes
-        what a killed one has left there. The stems get the song's tags and cover: `audio.tags`.
+        Unfinished stems are ``out_dir/.wavesep-unfinished-XXXXXXXX/SOURCE.wav`` and can be played.
+        The log (INFO) names this folder, which is new for every song. At the end, all stems get
+        their final names, or none. The next call with the same ``out_dir`` removes the folders of
+        killed runs. The stems get the tags and the cover of the song: see `audio.tags`.
 
         Parameters
         ----------
         path : path
-            Any audio or video file, of at most 64 channels.
+            Any audio or video file, with at most 64 channels.
         out_dir : path
-            Made where it is missing.
+            The output folder. It is made if it is missing.
         filename : str
-            Of each stem below ``out_dir``; ``{track}`` is the name of the song's file without its
-            suffix, ``{stem}`` the source and ``{ext}`` the codec. Where a name would have more than
-            255 bytes, the track's is made shorter.
+            Path of each stem below ``out_dir``: ``{track}`` is the name of the song's file without
+            its suffix, ``{stem}`` the source and ``{ext}`` the codec. If a name would have more
+            than 255 bytes, the track is shortened.
         codec : {"wav", "flac", "mp3"}
         bits : {16, 24, 32}, optional
-            Depth; 32 is float, for wav alone. Default: the song's own, as far as the codec has it.
-        start, duration : float, >= 0
-            In seconds, a part of the song: the samples that the whole song would give there, but
-            for the gain below, which only knows the part. Default: the whole song.
+            Bit depth; 32 is float, for wav only. Default: the song's, but at most 24 for flac.
+        start, duration : float
+            The part of the song to separate, in seconds: ``start`` >= 0, ``duration`` > 0. Its
+            samples equal those of the whole song, except for the gain (see Returns). Default: all.
         two_stems : str, optional
-            One of `sources`, which is written, beside everything else as one stem.
+            One of `sources`. It is written, and the sum of all others as one stem.
         track : int, >= 1, optional
-            Audio track of a video. Default: the one that it flags as default, else the first.
+            Audio track of a video. Default: the track flagged as default, or else the first.
         keep_truncated : bool
-            Of a song that is cut short or damaged, separate what comes before that, with a warning
-            in the log. Default: raise TruncatedAudioError.
+            Separate the good samples before the place where a song is cut short or damaged, and log
+            a warning. Default: raise TruncatedAudioError.
         overwrite : bool
             Replace files that exist. Default: raise OutputExistsError.
         progress : callable, optional
-            Called with the samples done and the samples in all, again and again.
+            Called repeatedly with the number of finished samples and the expected total.
 
         Returns
         -------
         dict of str to Path
-            The file of each stem. Where one of them would clip, all have been turned down by the
-            same gain, and a warning in the log says so: they add up still.
+            The file of each stem. If one would clip, all are turned down by the same gain, so that
+            they still add up, and a warning is logged.
 
         Raises
         ------
         AudioError
-            If the file cannot be read to its end: see its subclasses.
+            If the file cannot be read to its end or separated: see its subclasses.
         OptionError
-            If an option is none of the above, the part lies beyond the song's end, or a stem would
+            If an option is invalid, the part starts after the end of the song, or a stem would
             replace the song.
         OutputError
-            If a stem cannot be written: see its subclasses. Nothing half-written is left.
+            If a stem cannot be written: see its subclasses. No unfinished file is left.
         """
         with open_audio(path, track) as reader:
             info = reader.info
@@ -253,24 +254,30 @@ class Separator:
         codec: str = "wav",
         two_stems: str | None = None,
     ) -> dict[str, Path]:
-        """Return where `separate_to_file` would write each stem, which has the same arguments."""
+        """Return the paths to which `separate_to_file` would write; see its parameters.
+
+        Raises
+        ------
+        OptionError
+            If ``filename`` or ``two_stems`` is invalid.
+        """
         names = self._stem_names(two_stems)
         return stem_paths(Path(path), Path(out_dir), filename, names, codec)
 
     def stream(self, sample_rate: int, channels: int = 2) -> Stream:
-        """Begin to separate a sound that comes live.
+        """Begin to separate live audio.
 
         Parameters
         ----------
         sample_rate : int, from 1,000 to 768,000
-            In Hz, of what comes; at the model's own, `sample_rate`, the latency is smallest.
+            In Hz, of the input. The latency is smallest at the model's own `sample_rate`.
         channels : int, from 1 to 64
-            Of what comes.
+            Channels of the input.
 
         Returns
         -------
         Stream
-            Takes blocks of any length and gives their stems as they become ready.
+            It takes blocks of any length and returns their stems as they become ready.
 
         Raises
         ------
@@ -299,7 +306,7 @@ class Separator:
         channels: int,
         part: tuple[int, int | None] = (0, None),
     ) -> Iterator[Stems]:
-        """Yield the stems of a part of a mixture, in its own rate and channels."""
+        """Yield the stems of a part of a mixture, at its own rate and with its channels."""
 
         def pipeline_of(ready: ReadySystem) -> Pipeline:
             runner = ChunkRunner(
@@ -323,7 +330,7 @@ class Separator:
                 return
 
     def _joined(self, tree: Tree[Pipeline], channels: int) -> AnyPipeline:
-        """Return one pipeline: where parts are to be averaged, the mean of theirs."""
+        """Return one pipeline for a tree; it averages the parts of a mean."""
         if not isinstance(tree, Mean):
             return tree
         parts = [self._joined(part, channels) for part in tree.parts]
@@ -341,14 +348,14 @@ class Separator:
 
 
 def signal_of(ready: ReadySystem, sample_rate: int, channels: int) -> Signal:
-    """Return what a system takes and gives for a mixture."""
+    """Return the rates, channels and sources of a system for a mixture."""
     file = ready.system.file
     model_channels = file.architecture.channels
     return Signal(file.sources, ready.system.rate, model_channels, sample_rate, channels)
 
 
 def all_stems(pipeline: AnyPipeline, blocks: Iterable[Audio]) -> Iterator[Stems]:
-    """Push blocks through to the end, or raise EmptyAudioError if they hold nothing."""
+    """Run all blocks through a pipeline, or raise EmptyAudioError if there are no samples."""
     for block in blocks:
         yield pipeline.push(block)
     if not pipeline.samples:
@@ -357,7 +364,7 @@ def all_stems(pipeline: AnyPipeline, blocks: Iterable[Audio]) -> Iterator[Stems]
 
 
 def part_of_song(sample_rate: int, start: float, duration: float | None) -> tuple[int, int | None]:
-    """Return the first sample of a part and its end, None for the song's; or raise OptionError."""
+    """Return the first sample and the end of a part (None: of the song), or raise OptionError."""
     begin, length = to_number(start), MOST_SECONDS if duration is None else to_number(duration)
     if not (0 <= begin <= MOST_SECONDS and 0 < length <= MOST_SECONDS):
         raise OptionError(
@@ -373,9 +380,9 @@ def part_of_song(sample_rate: int, start: float, duration: float | None) -> tupl
 def at_model_rate(
     part: tuple[int, int | None], sample_rate: int, model_rate: int
 ) -> tuple[int, int] | None:
-    """Return the samples that a part needs at the model's rate, and a second around them.
+    """Return the range of samples at the model's rate that a part needs.
 
-    The second is there for the filter of the resampler.
+    If rates differ, one second is added on both sides for the filter of the resampler.
     """
     first, end = part
     if part == (0, None):
@@ -386,6 +393,6 @@ def at_model_rate(
 
 
 def two_of(stems: Stems, source: str, names: tuple[str, ...]) -> Stems:
-    """Return one stem, and the sum of all others."""
+    """Return one stem and the sum of all others, under the names given."""
     others: Audio = sum(stem for name, stem in stems.items() if name != source)  # type: ignore[assignment]
     return {names[0]: stems[source], names[1]: others}

@@ -1,4 +1,4 @@
-"""The Stream: a sound that comes live in, its stems out as they become ready."""
+"""The Stream: blocks of live audio in, their stems out as they become ready."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .systems.pipeline import AnyPipeline, Signal, Stems
 
 
 class Stream:
-    """Separates a sound while it comes; `Separator.stream` makes one.
+    """Separates live audio, block by block. `Separator.stream` makes one.
 
-    The stems of all blocks, one after the other, are those that the whole sound has in
-    `Separator.separate`. A WaveNet keeps the past of each layer, so it computes nothing twice.
-    Other systems are given their context with every step.
+    All stems joined equal the stems that `Separator.separate` gives for the whole audio. A WaveNet
+    keeps the past of each layer, so it computes nothing twice. Other systems process their context
+    again in every step.
 
     Attributes
     ----------
@@ -27,10 +27,10 @@ class Stream:
     sample_rate, channels : int
         Of the blocks and of the stems.
     latency : int
-        In samples: a sample's stems are there when at most so many samples have been pushed after
-        it. At the model's own rate that is the network's right context and its step, less one
-        sample. A step of a WaveNet has 6,144 samples, or 192 frames if these are fewer. At other
-        rates, what two resamplers hold back comes on top.
+        In samples. The stems of a sample are ready when at most this many samples have been pushed
+        after it. At the model's own rate, it is the right context plus the length of a step, minus
+        1. A step of a WaveNet has 6,144 samples, or 192 frames if these are fewer. At other rates,
+        the delays of two resamplers are added.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Stream:
         self.latency = latency
 
     def push(self, block: ArrayLike) -> Stems:
-        """Go on with the sound.
+        """Add a block and return the stems that are ready.
 
         Parameters
         ----------
@@ -60,24 +60,29 @@ class Stream:
         Returns
         -------
         dict of str to float32 array, (samples, channels)
-            The samples of each stem that are ready and follow those of the last call. There may be
-            none while fewer than `latency` samples have been pushed.
+            The next samples of each stem, after those of the last call. There may be none while
+            fewer than `latency` samples have been pushed.
 
         Raises
         ------
         OptionError
-            If the block has another form, or the stream has been flushed.
+            If the block has another shape or type, or the stream has been flushed.
         NonFiniteAudioError
-            If a sample is NaN or infinite. The stream goes on without the block.
+            If a sample is NaN or infinite. The stream continues without the block.
         AudioError
-            If a sample is beyond 100. The stream goes on without the block.
+            If a sample is beyond 100. The stream continues without the block.
         """
         if self._ended:
             raise OptionError("this stream was flushed: make a new one")
         return self._pipeline.push(check_block(block, self.channels).copy())
 
     def flush(self) -> Stems:
-        """End the sound and return the rest of its stems, as `push` does.
+        """End the audio and return the rest of its stems.
+
+        Returns
+        -------
+        dict of str to float32 array, (samples, channels)
+            The remaining samples of each stem.
 
         Raises
         ------
@@ -91,7 +96,7 @@ class Stream:
 
 
 def stream_latency(runner: StepRunner, signal: Signal) -> int:
-    """Return the latency of a runner at the rate of the mixture: see `Stream`."""
+    """Return the latency of a runner in samples at the mixture's rate: see `Stream`."""
     rate, model_rate = signal.sample_rate, signal.model_rate
-    after = runner.latency + lag(model_rate, rate)  # samples at the model's rate
+    after = runner.latency + lag(model_rate, rate)  # in samples at the model's rate
     return lag(rate, model_rate) + math.ceil(after * rate / model_rate)

@@ -71,7 +71,7 @@ class OnGpu:
     ("audio", "error", "message"),
     [
         ([0, 1, -1], OptionError, "divide 16-bit integers by 32768"),
-        ([[0.0], [1.0, 2.0]], OptionError, "cannot be made an array"),
+        ([[0.0], [1.0, 2.0]], OptionError, "cannot be converted to an array"),
         ("song.wav", OptionError, r"audio must be an array of floats in \[-1, 1\], not <U8$"),
         (None, OptionError, "not object"),
         (np.ones((9, 2), complex), OptionError, "not complex128"),
@@ -126,7 +126,7 @@ def test_a_network_that_overflows_is_told(tiny_file: Path, tmp_path: Path, song:
         model.arrays[name] = np.full_like(array, 1e30)
     model.save(tmp_path / "huge.safetensors")
     separator = Separator(tmp_path / "huge.safetensors", precision="float32")
-    with pytest.raises(NonFiniteAudioError, match="network answers with NaN or infinity"):
+    with pytest.raises(NonFiniteAudioError, match="network's output is NaN or infinite"):
         separator.separate_to_file(song, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

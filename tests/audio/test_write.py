@@ -383,7 +383,7 @@ def test_what_the_system_says_is_said(
     [
         ("aac", 16, 44_100, 2, "no codec 'aac'"),
         ("wav", 20, 44_100, 2, "20 bits cannot"),
-        ("flac", 32, 44_100, 2, "flac holds up to 24 bits"),
+        ("flac", 32, 44_100, 2, "flac holds up to 24 bits and 8 channels, not 32 and 2"),
         ("flac", 16, 44_100, 9, "8 channels"),
         ("mp3", 16, 96_000, 2, "mp3 cannot hold 2 channels at 96000 Hz"),
         ("mp3", 16, 44_100, 6, "mp3 cannot hold 6 channels"),

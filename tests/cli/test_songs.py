@@ -81,7 +81,7 @@ def test_songs_that_are_done_are_skipped(
     capfd.readouterr()
 
     assert main(command) == 1
-    hint = "a/vocals.wav exists: -o DIR, --skip-existing or --overwrite"
+    hint = "a/vocals.wav exists: use -o DIR, --skip-existing or --overwrite"
     assert hint in capfd.readouterr().err
     assert main([*command, "--skip-existing"]) == 0
     assert len(capfd.readouterr().out.splitlines()) == 5
@@ -197,7 +197,7 @@ def test_a_time_is_seconds_or_clock(text: str, time: float) -> None:
 def test_what_is_no_time_is_one_line(text: str, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["separate", "x.wav", "--start", text])
-    assert "is no time: write 90, 1:30 or 0:01:30" in capfd.readouterr().err
+    assert "is not a time: write 90, 1:30 or 0:01:30" in capfd.readouterr().err
 
 
 def test_a_part_by_the_clock(music: Path, tmp_path: Path) -> None:
@@ -288,5 +288,5 @@ def test_help_has_examples_or_is_short(
     assert f"\n  wavesep {command} " in out or len(out.splitlines()) < 25
     assert max(map(len, out.splitlines())) <= 81
     if command == "separate":
-        groups = ["what of a song", "what to write", "how to separate", "what to say"]
+        groups = ["part of a song", "output", "model", "messages"]
         assert [line[:-1] for line in out.splitlines() if line[:-1] in groups] == groups

@@ -312,7 +312,7 @@ def test_after_ctrl_c_it_goes_on(songs: Path, tiny_file: Path, tmp_path: Path) -
 
     assert process.returncode == 130
     assert "Traceback" not in errors
-    assert "interrupted; what is done is kept" in errors
+    assert "interrupted: finished work is kept" in errors
     assert 2 <= len(done) < 6
     assert not list(out.rglob("*.part"))
     subprocess.run(command, check=True, capture_output=True)

@@ -1,4 +1,4 @@
-"""Files: read in blocks, write in blocks. No signal processing."""
+"""Audio files: reading and writing in blocks. No signal processing."""
 
 from typing import TypeAlias
 
@@ -7,5 +7,5 @@ from numpy.typing import NDArray
 
 Audio: TypeAlias = NDArray[np.float32]  # (samples, channels), in [-1, 1]
 
-LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000  # Hz; other rates are taken for mistakes
+LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000  # Hz; other rates are refused as mistakes
 TWO_STEMS = ("vocals", "accompaniment")  # the default sources

@@ -1,4 +1,4 @@
-"""Files that PyAV reads, which brings its own FFmpeg: everything compressed, and videos."""
+"""Files that PyAV reads with its own FFmpeg: compressed audio and videos."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from . import Audio
 from .base import BLOCK, AudioInfo, RawFile
 from .endings import first_bad_page, frame_size, is_cut, mp3_states_length
 
-# what PyAV raises for files that it cannot read, by what it stumbles over
+# the errors that PyAV raises for files that it cannot read
 FAULTS = (av.FFmpegError, OSError, ValueError, TypeError, AttributeError, ArithmeticError,
           LookupError, RuntimeError)  # fmt: skip
-# FFmpeg's formats that state how long they are; it estimates the length of others
+# FFmpeg's names of the formats that state their length; it estimates the length of others
 STATING = {"aiff", "caf", "flac", "flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "tta", "wv"}
-# and those without a beginning of their own: what is recorded starts anywhere in a frame
+# formats without a header of the file: a recording may start in the middle of a frame
 STREAMS = {"aac", "ac3", "dts", "eac3", "loas", "mp3", "mpeg", "mpegts", "truehd"}
 CHECKED = {
     "ac3",
@@ -27,15 +27,23 @@ CHECKED = {
     "flac",
     "tta",
     "wavpack",
-}  # decoders that find damage by checksums, if they are told to
-SLACK = 0.1  # seconds that a decoder may give less than they state, for its delay
-LONGEST_FRAME = 4_608  # samples that it may give less, where the last frame is filled up
-MOST_SECONDS = 1e6  # a length that is more is none
+}  # decoders that check checksums if an option says so
+SLACK = 0.1  # seconds that may be missing from the stated length: the decoder's delay
+LONGEST_FRAME = 4_608  # samples that may be missing if the last frame is padded
+MOST_SECONDS = 1e6  # a greater length is ignored as damage
 
 
 @contextmanager
 def open_av(path: Path, track: int | None = None) -> Iterator[AvReader]:
-    """Open a file with PyAV; see `read.open_audio`, also for what it raises."""
+    """Open a file with PyAV; see `read.open_audio`.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be opened, or contains no audio that can be read.
+    OptionError
+        If the file has no such track.
+    """
     with open_container(path) as container:
         stream = audio_stream(path, container, track)
         try:
@@ -47,10 +55,15 @@ def open_av(path: Path, track: int | None = None) -> Iterator[AvReader]:
 
 @contextmanager
 def open_container(path: Path) -> Iterator[av.container.InputContainer]:
-    """Open a file with PyAV, or raise AudioError.
+    """Open a file with PyAV.
 
-    FFmpeg gets a file that is open. It cannot take a colon in the name for a protocol, and it
-    follows no playlist to other files or into the network.
+    FFmpeg is given an open file instead of a name, so it cannot mistake a colon in the name for a
+    protocol. It does not follow playlists to other files or to the network.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be opened, or contains no audio that can be read.
     """
     try:
         raw = RawFile(path)
@@ -70,10 +83,18 @@ def open_container(path: Path) -> Iterator[av.container.InputContainer]:
 def audio_stream(
     path: Path, container: av.container.InputContainer, track: int | None
 ) -> av.AudioStream:
-    """Return the track of a number, the default one or the first, or raise AudioError."""
+    """Return the audio track with a number, or else the default track, or else the first.
+
+    Raises
+    ------
+    AudioError
+        If there is no audio track.
+    OptionError
+        If there is no track with that number.
+    """
     streams = container.streams.audio
     if not streams:
-        raise AudioError(f"{path} has no audio track")
+        raise AudioError(f"{path} has no audio track: choose another file")
     if track is not None:
         if track not in range(1, len(streams) + 1):
             raise OptionError(f"{path} has no audio track {track}: it has {len(streams)}")
@@ -103,12 +124,12 @@ class AvReader:
         self._is_stated = seconds is not None and self._states_length()
         samples = round((seconds or 0) * rate)
         if container.format.name == "ogg" and stream.codec_context.name == "opus":
-            # the samples at the start that are to be left out: RFC 7845, section 5.1
+            # the pre-skip, samples to drop at the start: RFC 7845, section 5.1
             samples -= int.from_bytes((stream.codec_context.extradata or b"")[10:12], "little")
         self.info = AudioInfo(rate, channels, max(samples, 0), bits_of(stream))
 
     def _seconds(self) -> float | None:
-        """Return how long the track is, or the file if that is not said."""
+        """Return the length of the track, or else of the file; None if neither is known."""
         stream, seconds = self._stream, None
         if stream.duration and stream.time_base:
             seconds = float(stream.duration * stream.time_base)
@@ -117,27 +138,36 @@ class AvReader:
         return seconds if seconds and 0 < seconds < MOST_SECONDS else None
 
     def _states_length(self) -> bool:
-        """Tell if the length is the file's own word for this track."""
+        """Return whether the file itself states the length of this track."""
         if self._container.format.name == "mp3":
             return mp3_states_length(self._path)
-        # a video's picture may be longer than its sound
+        # the pictures of a video may last longer than its audio
         own = self._stream.duration is not None or not self._container.streams.video
         return self._container.format.name in STATING and own
 
     def count(self) -> int:
-        """See `AudioReader`: packets are counted where the file does not state its length."""
+        """See `AudioReader`; packets are counted if the file does not state its length."""
         if self._is_stated or self._container.format.name == "ogg":
-            return self.info.samples  # of Ogg, that of the last link
+            return self.info.samples  # for Ogg, the length of the last link
         ticks = 0
         try:
             for packet in self._container.demux(self._stream):
                 ticks += packet.duration or 0
         except FAULTS:
-            pass  # the file is damaged there, and its sound ends
+            pass  # the file is damaged here, so its audio ends
         return round(float(ticks * (self._stream.time_base or 0)) * self.info.sample_rate)
 
     def blocks(self) -> Iterator[Audio]:
-        """See `AudioReader`."""
+        """Yield the audio in blocks: see `AudioReader`.
+
+        Raises
+        ------
+        TruncatedAudioError
+            After the last good sample, if the file is cut short or damaged after it, or if the rate
+            or the channels change in a way that FFmpeg does not support.
+        EmptyAudioError
+            If no sample can be decoded.
+        """
         joiner = Joiner(self.info.sample_rate, self._stream.layout.name)
         done, fault = 0, None
         try:
@@ -147,13 +177,13 @@ class AvReader:
                     yield block
         except FAULTS as error:
             fault = error
-        for block in joiner.flush():  # what came before a fault is good
+        for block in joiner.flush():  # the samples before damage are good
             done += len(block)
             yield block
         self._check(done, fault)
 
     def _frames(self) -> Iterator[av.AudioFrame]:
-        """Yield what is decoded; raise at what cannot be."""
+        """Decode the track frame by frame; raise one of `FAULTS` at damage."""
         form, codec = self._container.format.name, self._stream.codec_context.name
         end = first_bad_page(self._path) if form == "ogg" else None
         if codec in CHECKED:
@@ -168,7 +198,7 @@ class AvReader:
             try:
                 frames = packet.decode()
             except av.FFmpegError:
-                # a recording may begin within a frame, and tags stand between what was joined
+                # a recording may start within a frame; joined files have tags between them
                 if (form in STREAMS and not begun) or (form == "mp3" and not size):
                     continue
                 raise
@@ -178,13 +208,13 @@ class AvReader:
             raise ValueError(f"the page at byte {end} is damaged")
 
     def _check(self, done: int, fault: Exception | None) -> None:
-        """Raise unless all samples have come."""
+        """Raise an error unless all samples have been decoded."""
         if done == 0:
             raise EmptyAudioError(f"{self._path} has no samples that can be decoded") from fault
         if isinstance(fault, av.PatchWelcomeError):
             raise TruncatedAudioError(
-                f"{self._path} changes its rate or channels after {done} samples, which cannot be "
-                "followed: convert it to another format"
+                f"{self._path} changes its rate or channels after {done} samples, "
+                "which FFmpeg does not support: convert it to another format"
             ) from fault
         if fault:
             raise TruncatedAudioError(f"{self._path} is damaged after {done} samples") from fault
@@ -194,14 +224,14 @@ class AvReader:
 
 
 class Joiner:
-    """Joins decoded frames to blocks of one rate and layout, whatever theirs is.
+    """Converts decoded frames to one rate and layout, and joins them to blocks.
 
     Parameters
     ----------
     sample_rate : int
-        In Hz.
+        In Hz, of the blocks.
     layout : str
-        FFmpeg's name for the channels.
+        FFmpeg's name for the channels of the blocks.
     """
 
     def __init__(self, sample_rate: int, layout: str) -> None:
@@ -215,11 +245,11 @@ class Joiner:
         self._convert = av.AudioResampler(format="fltp", layout=self._layout, rate=self._rate)
 
     def push(self, frame: av.AudioFrame) -> list[Audio]:
-        """Take a frame and return the blocks that are ready."""
-        frame.pts = None  # gaps between frames are none in the sound
+        """Add a frame and return the blocks that are ready."""
+        frame.pts = None  # a gap between time stamps is not a gap in the audio
         ready: list[Audio] = []
         try:
-            # the queue looks at rate and format by itself
+            # the queue itself raises ValueError if the rate or the format changes
             if self._channels != frame.layout.nb_channels:
                 raise ValueError("other channels")
             self._frames.write(frame)
@@ -233,19 +263,19 @@ class Joiner:
         return ready
 
     def flush(self) -> list[Audio]:
-        """Return what is left."""
+        """Return the remaining blocks."""
         rest = self._frames.read(partial=True)
         return arrays([*(self._convert.resample(rest) if rest else []),
                        *self._convert.resample(None)])  # fmt: skip
 
 
 def arrays(frames: Sequence[av.AudioFrame | None]) -> list[Audio]:
-    """Return frames of planar floats as arrays."""
+    """Convert frames of planar floats to arrays, ``(samples, channels)``."""
     return [np.ascontiguousarray(f.to_ndarray().T, dtype=np.float32) for f in frames if f]
 
 
 def bits_of(stream: av.AudioStream) -> int:
-    """Return the depth of a track: 16, 24 or 32 (float)."""
+    """Return the bit depth of a track: 16, 24 or 32 (float)."""
     codec, form = stream.codec_context.codec, stream.format.name.removesuffix("p")
     is_lossless = codec.lossless and (codec.name, form) != ("dca", "flt")
     if not is_lossless or form in {"u8", "s16"}:

@@ -1,4 +1,4 @@
-"""What every reader of audio files has in common."""
+"""The interface of all readers of audio files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BLOCK = 65_536  # samples read at a time
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What a file says of its sound.
+    """What a file states about its audio.
 
     Attributes
     ----------
@@ -22,10 +22,10 @@ class AudioInfo:
         In Hz.
     channels : int
     samples : int
-        In each channel, as the file states or as it can be estimated; 0 if neither is possible.
-        The decoded length may differ; `AudioReader.blocks` gives it.
+        In each channel: stated by the file, or else estimated; 0 if neither is possible. The
+        decoded length may differ; `AudioReader.blocks` gives it.
     bits : int
-        Depth of its samples: 16, 24 or 32 (float); 16 for lossy formats.
+        Bit depth: 16, 24 or 32 (float); 16 for lossy formats.
     """
 
     sample_rate: int
@@ -40,16 +40,16 @@ class AudioReader(Protocol):
     info: AudioInfo
 
     def count(self) -> int:
-        """Return about how many samples there are, without decoding any."""
+        """Return the approximate number of samples, without decoding any."""
         ...
 
     def blocks(self) -> Iterator[Audio]:
-        """Yield the sound from its start, ``(samples, channels)`` at a time, as it is decoded.
+        """Decode the audio from its start and yield it in blocks, ``(samples, channels)``.
 
         Raises
         ------
         TruncatedAudioError
-            After the last good sample, if the file is cut short or damaged behind it.
+            After the last good sample, if the file is cut short or damaged after it.
         EmptyAudioError
             If there are no samples.
         """
@@ -57,14 +57,14 @@ class AudioReader(Protocol):
 
 
 class RawFile(io.FileIO):
-    """A file for libsndfile or FFmpeg, opened by Python: its name may be anything.
+    """A file that Python opens for libsndfile or FFmpeg, so that it may have any name.
 
-    If a decoder that reads a damaged header asks for an impossible place, the position stays and
-    -1 is returned. An exception would be printed from within the decoder.
+    A decoder that reads a damaged header may seek to an impossible position. The position then
+    does not change and -1 is returned. The decoder would print an exception.
     """
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to a place and return it, or -1."""
+        """Seek to a position and return it, or return -1 if that is impossible."""
         try:
             return super().seek(offset, whence)
         except (OSError, OverflowError):

@@ -1,6 +1,6 @@
-"""Checks of what callers give: arrays, rates, channels, seconds and samples.
+"""Checks of the arguments and the audio that callers pass in.
 
-Each check returns the value in the type that the library computes with.
+The checks of arguments return the value in the type that the library uses.
 """
 
 from __future__ import annotations
@@ -21,22 +21,23 @@ MOST_SECONDS = 1e9  # longer than any sound; as samples, it is still an exact nu
 
 
 def check_array(audio: Any) -> Audio:
-    """Return a sound as a float32 array, or raise if it cannot be one.
+    """Check audio and return it as a float32 array.
 
     Parameters
     ----------
     audio : float array, (samples, channels) or (samples,)
-        Or a list, or a tensor of PyTorch, TensorFlow or JAX, that `numpy.asarray` can convert.
+        Lists, and tensors of PyTorch, TensorFlow or JAX, that `numpy.asarray` can convert are
+        accepted.
 
     Returns
     -------
     float32 array, of the shape of ``audio``
-        Not a copy, if it was float32 before.
+        Not a copy if ``audio`` is a float32 array.
 
     Raises
     ------
     OptionError
-        If it holds no floats, or has another shape.
+        If the values are not floats, the shape is another, or there are more than 64 channels.
     EmptyAudioError
         If there are no samples.
     """
@@ -56,19 +57,24 @@ def check_array(audio: Any) -> Audio:
 
 
 def check_block(block: Any, channels: int) -> Audio:
-    """Return a block of a sound as a float32 array, or raise OptionError if it cannot be one.
+    """Check a block of a stream and return it as a float32 array.
 
     Parameters
     ----------
     block : float array, (samples, channels)
-        Or what `numpy.asarray` makes one of.
+        Lists and tensors that `numpy.asarray` can convert are accepted.
     channels : int
-        Of the sound.
+        Channels of the stream.
 
     Returns
     -------
     float32 array, (samples, channels)
-        Not a copy, if it was float32 before.
+        Not a copy if ``block`` is a float32 array.
+
+    Raises
+    ------
+    OptionError
+        If the values are not floats, or the shape is another.
     """
     array = to_array("a block", block)
     if not is_float(array) or array.ndim != 2 or array.shape[1] != channels:
@@ -79,40 +85,46 @@ def check_block(block: Any, channels: int) -> Audio:
 
 
 def to_array(name: str, value: Any) -> NDArray[Any]:
-    """Return a value as an array, or raise OptionError with the reason that its library gives."""
+    """Convert a value to an array.
+
+    Raises
+    ------
+    OptionError
+        If its library cannot convert it; the message has the reason.
+    """
     try:
         return np.asarray(value)
     except (TypeError, ValueError, RuntimeError) as error:
         reason = str(error).partition("\n")[0]
-        raise OptionError(f"{name} cannot be made an array: {reason}") from error
+        raise OptionError(f"{name} cannot be converted to an array: {reason}") from error
 
 
 def is_float(array: NDArray[Any]) -> bool:
-    """Tell if an array holds floating-point numbers."""
+    """Return whether an array holds floating-point numbers."""
     return np.issubdtype(array.dtype, np.floating)
 
 
 def to_float32(array: NDArray[Any]) -> Audio:
-    """Return an array as float32; what is too large for it becomes infinite."""
+    """Convert an array to float32; values that are too large become infinite."""
     with np.errstate(over="ignore"):
         return np.asarray(array, np.float32)
 
 
 def check_sound(block: Audio, start: int) -> None:
-    """Raise on the first sample that cannot be sound.
+    """Check that all samples of a block are finite and at most 100 in magnitude.
 
     Parameters
     ----------
     block : float32 array, (samples, channels)
     start : int
-        Place of the block's first sample in the whole.
+        Position of the block's first sample in the whole audio.
 
     Raises
     ------
     NonFiniteAudioError
-        If the sample is NaN or infinite.
+        If the first bad sample is NaN or infinite.
     AudioError
-        If its magnitude is beyond 100.
+        If the magnitude of the first bad sample is beyond 100.
     """
     if np.abs(block).max(initial=0) <= LOUDEST:  # false for NaN, too
         return
@@ -120,19 +132,32 @@ def check_sound(block: Audio, start: int) -> None:
     found = f"sample {start + sample} of channel {channel} is {block[sample, channel]:g}"
     if not np.isfinite(block[sample, channel]):
         raise NonFiniteAudioError(f"{found}, not a finite number")
-    raise AudioError(f"{found}, beyond {LOUDEST:g}: not scaled to [-1, 1], or damaged")
+    raise AudioError(f"{found}, beyond {LOUDEST:g}: scale the audio to [-1, 1] or repair it")
 
 
 def check_estimate(estimate: NDArray[np.float32]) -> None:
-    """Raise NonFiniteAudioError if a network has answered with NaN or infinity."""
+    """Check that the output of a network is finite.
+
+    Raises
+    ------
+    NonFiniteAudioError
+        If it contains NaN or infinity.
+    """
     if not np.isfinite(estimate).all():
         raise NonFiniteAudioError(
-            "the network answers with NaN or infinity: the model is damaged or cannot do this sound"
+            "the network's output is NaN or infinite: "
+            "the model is damaged or unfit for this audio, so use another model"
         )
 
 
 def check_rate(sample_rate: Any) -> int:
-    """Return a sample rate in Hz, or raise OptionError if it cannot be that of a sound."""
+    """Check a sample rate and return it in Hz.
+
+    Raises
+    ------
+    OptionError
+        If it is not a whole number from 1,000 to 768,000.
+    """
     rate = to_number(sample_rate)
     if not (rate.is_integer() and LOWEST_RATE <= rate <= HIGHEST_RATE):
         raise OptionError(
@@ -143,7 +168,13 @@ def check_rate(sample_rate: Any) -> int:
 
 
 def check_channels(channels: Any) -> int:
-    """Return a number of channels, or raise OptionError if it cannot be that of a sound."""
+    """Check a number of channels and return it.
+
+    Raises
+    ------
+    OptionError
+        If it is not a whole number from 1 to 64.
+    """
     number = to_number(channels)
     if not (number.is_integer() and 1 <= number <= MOST_CHANNELS):
         raise OptionError(f"channels must be from 1 to {MOST_CHANNELS}, not {short(channels)}")
@@ -151,7 +182,7 @@ def check_channels(channels: Any) -> int:
 
 
 def to_number(value: Any) -> float:
-    """Return a number of any type as a float, and NaN for what is no number: text, too."""
+    """Convert a number of any type to a float; text and all that is not a number become NaN."""
     if isinstance(value, (str, bytes, bytearray, bool, np.bool_)):
         return math.nan
     try:

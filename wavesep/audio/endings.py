@@ -1,4 +1,4 @@
-"""How the bytes of a file tell that its end is missing, or how long it is."""
+"""Finding out from the bytes of a file whether its end is missing, and how long it is."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import BinaryIO
 
 TAIL = 65_536  # bytes; an Ogg page is smaller
 MP3_FRAME = 1_441  # bytes in the largest frame
-MP3_TAGS = 4_096  # bytes of tags that may stand behind the sound; more is looked at
-UNKNOWN = 0x7F00_0000  # in 31 bits, this and more is what programs write that do not know a size
-Box = tuple[bytes, int]  # the type of a part of a file, and all its bytes
-# kbit/s by the four bits of a frame's header, for MPEG-1 layers I, II, III and MPEG-2 I, II+III
+MP3_TAGS = 4_096  # bytes of tags that may follow the audio, not counted in the stated size
+UNKNOWN = 0x7F00_0000  # programs write this or more, in 31 bits, for an unknown size
+Box = tuple[bytes, int]  # type of a part of a file, and its size with its header
+# kbit/s by four bits of a frame header; MPEG-1 layers I, II, III, MPEG-2 layer I, layers II and III
 BITRATES = {
     (1, 1): (0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
     (1, 2): (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
@@ -29,16 +29,16 @@ AC3_BITRATES = (
 )
 ASF = bytes.fromhex("3026b2758e66cf11")
 ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")  # the object with the size
-TS_PACKET = 188  # bytes, of an MPEG transport stream
-TS_SYNC = 0x47  # the first of them
+TS_PACKET = 188  # bytes in a packet of an MPEG transport stream
+TS_SYNC = 0x47  # the first byte of a packet
 MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
-MPEG_RATES = (44_100, 48_000, 32_000)  # Hz, of MPEG-1; MPEG-2 has halves, MPEG-2.5 quarters
+MPEG_RATES = (44_100, 48_000, 32_000)  # Hz, MPEG-1; half of it for MPEG-2, a quarter for 2.5
 
 
 def is_cut(path: Path) -> bool:
-    """Tell if a file has fewer bytes than it says, as far as its format says so.
+    """Return whether a file has fewer bytes than it states; false if it does not state a size.
 
-    Decoders read such files as far as they go, without a word.
+    Decoders read such files to their end and do not report the missing part.
     """
     size = path.stat().st_size
     with path.open("rb") as raw:
@@ -48,12 +48,12 @@ def is_cut(path: Path) -> bool:
         if head[0] == head[-1] == TS_SYNC and len(head) > TS_PACKET:
             return size % TS_PACKET > 0
         if stated := stated_size(head, raw):
-            return size + 1 < stated  # a byte that fills up may be missing
+            return size + 1 < stated  # the padding byte may be missing
     return read_xing(path).missing > MP3_FRAME  # some encoders count one frame too many
 
 
 def stated_size(head: bytes, raw: BinaryIO) -> int:
-    """Return how large a file should be at least; 0 if it does not say, or is of another format."""
+    """Return the least size that a file states, in bytes; 0 if it states none."""
     if head.startswith(b"RIFF") and head[8:12] == b"AVI ":
         return riff_chunk(head)[1]
     if head.startswith(b"RIFF"):
@@ -71,10 +71,11 @@ def stated_size(head: bytes, raw: BinaryIO) -> int:
 
 
 def matroska_size(head: bytes) -> int:
-    """Return how large a Matroska file should be; 0 if it does not say.
+    """Return the size that a Matroska file states, in bytes; 0 if it states none.
 
-    It has two elements, a header and a segment: RFC 8794, section 4. The number of leading zero
-    bits of a size is the number of bytes that follow its first; all ones are an unknown size.
+    The file has two elements, a header and a segment: RFC 8794, section 4. In the first byte of a
+    size, the number of leading zero bits is the number of bytes that follow it. A size whose bits
+    are all ones is unknown.
     """
     at = 0
     for id_size in (4, 4):
@@ -91,18 +92,18 @@ def matroska_size(head: bytes) -> int:
 
 
 def asf_size(head: bytes) -> int:
-    """Return how large a WMA or WMV file should be; 0 if it does not say."""
+    """Return the size that a WMA or WMV file states, in bytes; 0 if it states none."""
     at = head.find(ASF_PROPERTIES)
     return int.from_bytes(head[at + 40 : at + 48], "little") if at >= 0 else 0
 
 
 def last_box(raw: BinaryIO, at: int, wanted: bytes, read: Callable[[bytes], Box]) -> int:
-    """Return where the box that holds the samples should end; 0 if it does not say."""
+    """Return where the part with the samples should end; 0 if the file does not state it."""
     end = raw.seek(0, os.SEEK_END)
     while at + 8 <= end:
         raw.seek(at)
         kind, size = read(raw.read(16))
-        if size < 8:  # it goes on to the end, or is damaged
+        if size < 8:  # the part has no stated size, or is damaged
             return 0
         at += size
         if kind == wanted:
@@ -111,29 +112,29 @@ def last_box(raw: BinaryIO, at: int, wanted: bytes, read: Callable[[bytes], Box]
 
 
 def riff_chunk(head: bytes) -> Box:
-    """Return a type and the whole of a size that counts from behind both."""
+    """Return the type and the size of a RIFF chunk; the file states the size without header."""
     size = int.from_bytes(head[4:8], "little")
     return head[:4], 8 + size if is_size(size) else 0
 
 
 def caf_chunk(head: bytes) -> Box:
-    """Return the same of a longer size; -1 is unknown."""
+    """Return the type and the size of a CAF chunk; -1 in the file is an unknown size."""
     return head[:4], 12 + int.from_bytes(head[4:12], "big", signed=True)
 
 
 def mp4_box(head: bytes) -> Box:
-    """Return a type and a size that counts itself; 1 is followed by a longer size."""
+    """Return the type and the size of an MP4 box; after a 1, a 64-bit size follows."""
     size = int.from_bytes(head[:4], "big")
     return head[4:8], int.from_bytes(head[8:16], "big") if size == 1 else size
 
 
 def is_size(stated: int) -> bool:
-    """Tell a size from what is written in its place as long as it is not known: 0, -1, 2 GiB."""
+    """Return whether a stated size is real, not a placeholder such as 0, -1 or 2 GiB."""
     return 0 < stated & 0x7FFF_FFFF < UNKNOWN
 
 
 def ends_with_last_page(path: Path) -> bool:
-    """Tell if an Ogg file ends with a whole page that is its stream's last: RFC 3533, section 6."""
+    """Return whether an Ogg file ends with a complete last page: RFC 3533, section 6."""
     with path.open("rb") as raw:
         raw.seek(max(path.stat().st_size - TAIL, 0))
         tail = raw.read()
@@ -145,9 +146,9 @@ def ends_with_last_page(path: Path) -> bool:
 
 
 def last_page_samples(path: Path) -> int | None:
-    """Return how many samples the last page of an Ogg file holds; None if that is not found.
+    """Return the number of samples in the last page of an Ogg file; None if it is not found.
 
-    Each page says where its last sample lies; -1 is a page on which no packet ends.
+    Each page states the position of its last sample, or -1 if no packet ends in the page.
     """
     with path.open("rb") as raw:
         raw.seek(max(path.stat().st_size - 3 * TAIL, 0))
@@ -158,10 +159,10 @@ def last_page_samples(path: Path) -> int | None:
 
 
 def first_bad_page(path: Path) -> int | None:
-    """Return the byte at which the first bad page of an Ogg file begins, or None.
+    """Return the position in bytes of the first bad page of an Ogg file, or None.
 
-    Bad is a page with a wrong checksum, or one that follows a missing one. FFmpeg leaves such pages
-    out without a word.
+    A page is bad if its checksum is wrong, or if the page before it is missing. FFmpeg skips bad
+    pages and does not report them.
     """
     following: dict[bytes, int] = {}  # the number of the next page, by stream
     with path.open("rb") as raw, mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -182,35 +183,35 @@ def first_bad_page(path: Path) -> int | None:
 
 
 def checksum(page: bytes) -> bytes:
-    """Return the CRC of an Ogg page, which zlib has too, but with all bits in the other order."""
+    """Return the CRC of an Ogg page: that of zlib, with the bits in reverse order."""
     bare = (page[:22] + bytes(4) + page[26:]).translate(MIRRORED)
     crc = zlib.crc32(bare, 0xFFFF_FFFF) ^ 0xFFFF_FFFF
     return crc.to_bytes(4, "big").translate(MIRRORED)
 
 
 def is_mpeg(path: Path) -> bool:
-    """Tell if a file begins with an MPEG audio frame, or a tag as those in front of one."""
+    """Return whether a file begins with an MPEG audio frame or an ID3 tag."""
     with path.open("rb") as raw:
         head = raw.read(4)
     return head.startswith(b"ID3") or mpeg_frame_size(head) > 0
 
 
 def mp3_states_length(path: Path) -> bool:
-    """Tell if an MP3 file states its length, and is as large as it says."""
+    """Return whether an MP3 file states its length, and has the size that it states."""
     xing = read_xing(path)
     return xing.has_length and abs(xing.missing) < MP3_TAGS
 
 
 @dataclass(frozen=True)
 class Xing:
-    """What an encoder has written into the first frame of an MP3 file.
+    """The statements of an encoder in the first frame of an MP3 file.
 
     Attributes
     ----------
     has_length : bool
-        Whether the number of frames is there.
+        Whether the number of frames is stated.
     missing : int
-        Bytes that the file has fewer than it should; less than 0 if it has more, 0 if unknown.
+        Stated size minus true size, in bytes; 0 if no size is stated.
     """
 
     has_length: bool = False
@@ -218,10 +219,11 @@ class Xing:
 
 
 def read_xing(path: Path) -> Xing:
-    """Return what the first frame of an MP3 file states.
+    """Return the statements in the first frame of an MP3 file.
 
-    The frame holds "Xing" or "Info", flags, the number of frames if flag 1 is set and the number
-    of bytes if flag 2 is; it may follow an ID3 tag, whose size is 4 times 7 bits.
+    The frame contains "Xing" or "Info", flags, the number of frames if flag 1 is set, and the
+    number of bytes if flag 2 is set. An ID3 tag may precede it; the size of the tag is stored as 4
+    times 7 bits.
     """
     with path.open("rb") as raw:
         head = raw.read(10)
@@ -240,14 +242,14 @@ def read_xing(path: Path) -> Xing:
 
 
 def frame_size(codec: str, frame: bytes) -> int:
-    """Return how many bytes a frame has by its header; 0 if it does not say, or is none."""
+    """Return the size of a frame by its header, in bytes; 0 if it is not stated or not a frame."""
     if codec in {"ac3", "eac3"}:
         return ac3_frame_size(frame)
     return mpeg_frame_size(frame) if codec.startswith(("mp1", "mp2", "mp3")) else 0
 
 
 def ac3_frame_size(frame: bytes) -> int:
-    """Return how many bytes a frame of AC-3 or E-AC-3 has: ETSI TS 102 366, 4.4.1 and E.1.3.1."""
+    """Return the size of an AC-3 or E-AC-3 frame: ETSI TS 102 366, 4.4.1 and E.1.3.1."""
     if len(frame) < 6 or frame[:2] != b"\x0b\x77":
         return 0
     if frame[5] >> 3 > 10:
@@ -261,10 +263,10 @@ def ac3_frame_size(frame: bytes) -> int:
 
 
 def mpeg_frame_size(frame: bytes) -> int:
-    """Return how many bytes an MPEG audio frame has by its header; 0 if it is none, or free-form.
+    """Return the size of an MPEG audio frame; 0 if it is not a frame, or has a free bit rate.
 
-    Layer I counts in slots of 4 bytes; layer III of MPEG-2 has half the samples (ISO/IEC 11172-3,
-    2.4.3.1, and 13818-3).
+    Layer I counts in slots of 4 bytes. Layer III of MPEG-2 has half as many samples in a frame:
+    ISO/IEC 11172-3, 2.4.3.1, and 13818-3.
     """
     if len(frame) < 4 or frame[0] != 0xFF or frame[1] & 0xE0 != 0xE0:
         return 0

@@ -1,8 +1,8 @@
 """Reading audio files, in blocks or in part.
 
-The stems of a song are as long as its decoded sound, whatever a header states. soundfile reads
-uncompressed files. PyAV reads everything else, since libsndfile only estimates the length
-of some MP3 files, reads one link of a chained Ogg file and misses places in Opus.
+The length of a file is the length of its decoded audio, whatever its header states. soundfile reads
+uncompressed files and FLAC. PyAV reads all other files, because libsndfile estimates the length of
+some MP3 files, reads only one link of a chained Ogg file and seeks to wrong positions in Opus.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ def open_audio(path: str | os.PathLike[str], track: int | None = None) -> Iterat
     ----------
     path : path
     track : int, >= 1, optional
-        Audio track of a file that has several. Default: the one flagged default, else the first.
+        Audio track of a file that has several. Default: the track flagged as default, or else the
+        first.
 
     Yields
     ------
@@ -44,11 +45,11 @@ def open_audio(path: str | os.PathLike[str], track: int | None = None) -> Iterat
     Raises
     ------
     AudioError
-        If there is no such file, or it holds no sound that can be read.
+        If the file does not exist, or contains no audio that can be read.
     EmptyAudioError
-        If it is empty.
+        If the file is empty.
     OptionError
-        If it has no such track.
+        If the file has no such track.
     """
     path = existing(path)
     with ExitStack() as stack:
@@ -66,10 +67,19 @@ def open_audio(path: str | os.PathLike[str], track: int | None = None) -> Iterat
 
 
 def audio_info(path: str | os.PathLike[str], track: int | None = None) -> AudioInfo:
-    """Return what a file says of its sound; see `open_audio`, also for what it raises.
+    """Return the sample rate, channels, length and bit depth of a file; see `open_audio`.
 
-    A file that does not say how long it is, such as an MP3 file without a Xing header, is read
-    through and its packets are counted; none is decoded.
+    If a file does not state its length, such as an MP3 file without a Xing header, its packets are
+    counted, but not decoded.
+
+    Raises
+    ------
+    AudioError
+        See `open_audio`.
+    EmptyAudioError
+        If there are no samples.
+    OptionError
+        If the file has no such track.
     """
     path = existing(path)
     with open_soundfile(path) as own:
@@ -89,31 +99,39 @@ def read_audio(path: str | os.PathLike[str], track: int | None = None) -> tuple[
     ----------
     path : path
     track : int, >= 1, optional
-        See `open_audio`, which also tells what is raised, as its blocks do.
+        See `open_audio`.
 
     Returns
     -------
     audio : float32 array, (samples, channels)
     sample_rate : int
         In Hz.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be read to its end: see its subclasses.
+    OptionError
+        If the file has no such track.
     """
     with open_audio(path, track) as reader:
         return np.concatenate(list(reader.blocks())), reader.info.sample_rate
 
 
 def read_part(path: str | os.PathLike[str], start: int, samples: int) -> Audio:
-    """Read a part of a file: the samples that the whole has there.
+    """Read a part of a file: the same samples as in the whole file.
 
-    Uncompressed files, FLAC, Ogg Vorbis and MP3 files that state their length are read where the
-    part lies. All others are decoded from their start, which takes longer. Beyond their end there
-    is silence, since their length is only estimated.
+    Uncompressed files, FLAC, Ogg Vorbis and MP3 files that state their length are read from the
+    start of the part. All other files are decoded from their own start, which takes longer. Beyond
+    their end the part is filled with silence, because their length is only an estimate.
 
     Parameters
     ----------
     path : path
     start : int, >= 0
-        First sample.
+        First sample of the part.
     samples : int, >= 0
+        Length of the part.
 
     Returns
     -------
@@ -122,7 +140,7 @@ def read_part(path: str | os.PathLike[str], start: int, samples: int) -> Audio:
     Raises
     ------
     AudioError
-        If the part cannot be read.
+        If the part cannot be read: see its subclasses.
     """
     path = Path(path)
     with open_soundfile(path) as own:
@@ -131,7 +149,7 @@ def read_part(path: str | os.PathLike[str], start: int, samples: int) -> Audio:
             part = own.part(start, samples)
             if len(part) == samples:
                 return part
-    with open_audio(path) as reader:  # there may be more than is stated
+    with open_audio(path) as reader:  # there may be more samples than the file states
         part = part_of(reader.blocks(), start, samples)
     if can_seek and len(part) < samples:
         raise TruncatedAudioError(f"{path} ends after {start + len(part)} samples")
@@ -139,7 +157,7 @@ def read_part(path: str | os.PathLike[str], start: int, samples: int) -> Audio:
 
 
 def good_blocks(reader: AudioReader) -> Iterator[Audio]:
-    """Yield the blocks of a file as far as they are good, and warn if that is not to its end."""
+    """Yield the blocks of a file up to the first damage, with a warning in the log there."""
     try:
         yield from reader.blocks()
     except TruncatedAudioError as error:
@@ -147,7 +165,7 @@ def good_blocks(reader: AudioReader) -> Iterator[Audio]:
 
 
 def part_of(blocks: Iterable[Audio], start: int, samples: int) -> Audio:
-    """Return the samples from a start on, as far as there are any before a fault."""
+    """Return the samples of a part, or as many as there are before the end or the first damage."""
     at = 0
     parts = []
     with suppress(TruncatedAudioError):
@@ -160,7 +178,15 @@ def part_of(blocks: Iterable[Audio], start: int, samples: int) -> Audio:
 
 
 def existing(path: str | os.PathLike[str]) -> Path:
-    """Return the path of a file, or raise AudioError if there is none or it is empty."""
+    """Check that a file exists and is not empty, and return its path.
+
+    Raises
+    ------
+    AudioError
+        If it does not exist or cannot be read.
+    EmptyAudioError
+        If it is empty.
+    """
     path = Path(path)
     try:
         if not path.is_file():

@@ -1,4 +1,4 @@
-"""Files that soundfile reads: uncompressed ones and FLAC whole, some others where a part lies."""
+"""Files that soundfile reads: uncompressed files and FLAC, and parts of some others."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ WIDTHS = {
     "PCM_32": 4,
     "FLOAT": 4,
     "DOUBLE": 8,
-}  # fmt: skip; bytes in a sample that is not compressed
-MP3_MEMORY = 12 * 1_152  # samples that a decoder must have seen before it is right
-FINE = 256  # samples read at a time before a fault
-READ_AHEAD = 8_192  # bytes that libFLAC may have read, or not read, at the end
-MOST_SAMPLES = 8_192  # that a byte can hold: silence
-# what libsndfile says of the chunk that holds the samples; W64 only states the size of the file
+}  # fmt: skip; bytes of an uncompressed sample
+MP3_MEMORY = 12 * 1_152  # samples that a decoder needs before its output is exact
+FINE = 256  # samples read at a time just before damage
+READ_AHEAD = 8_192  # bytes that libFLAC may leave unread at the true end of a file
+MOST_SAMPLES = 8_192  # samples in a byte of the file, at most: compressed silence
+# the log of libsndfile on the chunk of the samples; W64 states the size of the file only
 SIZES = re.compile(r"^ *(?:data|SSND|BODY|Data Size|riff) *: (-?\d+) \(should be (\d+)\)", re.M)
 
 FRAMES = re.compile(r"frame count (\d+) does not match value from 'ds64' chunk of (\d+)")  # RF64
@@ -38,12 +38,17 @@ FRAMES = re.compile(r"frame count (\d+) does not match value from 'ds64' chunk o
 
 @contextmanager
 def open_soundfile(path: Path) -> Iterator[SoundFileReader | None]:
-    """Open a file with soundfile, or raise AudioError.
+    """Open a file with soundfile.
 
     Yields
     ------
     SoundFileReader or None
-        None if soundfile does not know the format, or only guesses the length.
+        None if soundfile does not know the format, or only estimates the length.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be opened.
     """
     try:
         raw = RawFile(path)
@@ -55,7 +60,7 @@ def open_soundfile(path: Path) -> Iterator[SoundFileReader | None]:
             return
         try:
             file = soundfile.SoundFile(raw)
-        except (soundfile.LibsndfileError, TypeError):  # TypeError: named .raw
+        except (soundfile.LibsndfileError, TypeError):  # TypeError: the suffix is .raw
             yield None
             return
         with file:
@@ -63,7 +68,7 @@ def open_soundfile(path: Path) -> Iterator[SoundFileReader | None]:
 
 
 def bits_of(subtype: str) -> int:
-    """Return 16, 24 or 32 for one of soundfile's subtypes."""
+    """Return the bit depth of one of soundfile's subtypes: 16, 24 or 32 (float)."""
     if subtype in {"FLOAT", "DOUBLE", "PCM_32"}:
         return 32
     return 24 if subtype == "PCM_24" else 16
@@ -81,7 +86,7 @@ class SoundFileReader:
 
     @property
     def is_trusted(self) -> bool:
-        """Whether libsndfile reads this kind of file to its true end."""
+        """Whether libsndfile reads this file to its true end."""
         file = self._file
         if file.format == "FLAC":
             return self._is_likely
@@ -89,14 +94,14 @@ class SoundFileReader:
 
     @property
     def can_seek(self) -> bool:
-        """Whether libsndfile knows how long this file is, and finds any place in it."""
+        """Whether libsndfile knows the length of this file and can seek in it exactly."""
         if self._file.format == "MP3":
             return mp3_states_length(self._path)
         return self.is_trusted or (self._file.subtype == "VORBIS" and self._is_likely)
 
     @property
     def _is_likely(self) -> bool:
-        """Whether so many samples as the file states can be in it."""
+        """Whether the file is large enough for the number of samples that it states."""
         return 0 < self.info.samples <= MOST_SAMPLES * self._path.stat().st_size
 
     def count(self) -> int:
@@ -104,12 +109,18 @@ class SoundFileReader:
         return self.info.samples
 
     def part(self, start: int, samples: int) -> Audio:
-        """Return a part of a file as far as it is there, or raise AudioError."""
+        """Return the samples of a part, or as many as there are before the end.
+
+        Raises
+        ------
+        AudioError
+            If the part cannot be read.
+        """
         begin = min(start, self.info.samples)
         if self._file.format == "MP3":
             begin = max(begin - MP3_MEMORY, 0)
         elif self._file.format == "OGG":
-            # libsndfile misses the place of what lies in the last page
+            # libsndfile seeks to wrong positions in the last page
             page = last_page_samples(self._path)
             begin = 0 if page is None else min(begin, max(self.info.samples - page - 1, 0))
         before = start - begin
@@ -120,7 +131,15 @@ class SoundFileReader:
             raise AudioError(f"{self._path} cannot be read: {error}") from error
 
     def blocks(self) -> Iterator[Audio]:
-        """See `AudioReader`, also for what it raises."""
+        """Yield the audio in blocks: see `AudioReader`.
+
+        Raises
+        ------
+        TruncatedAudioError
+            After the last good sample, if the file is cut short or damaged after it.
+        EmptyAudioError
+            If there are no samples.
+        """
         done = 0
         try:
             while len(block := self._file.read(BLOCK, dtype="float32", always_2d=True)):
@@ -136,7 +155,7 @@ class SoundFileReader:
             raise EmptyAudioError(f"{self._path} has no samples")
 
     def _until_fault(self, done: int, error: Exception) -> Iterator[Audio]:
-        """Yield what a faulty FLAC file has behind whole blocks, and raise where the fault is."""
+        """Yield the good samples of a damaged FLAC file after whole blocks, then raise an error."""
         if done == 0:
             yield from self._beyond(0)
             return
@@ -151,11 +170,11 @@ class SoundFileReader:
         raise TruncatedAudioError(f"{self._path} is damaged after {done} samples") from error
 
     def _unread(self) -> int:
-        """Return how many bytes libsndfile has not read."""
+        """Return the number of bytes that libsndfile has not read."""
         return self._path.stat().st_size - self._raw.tell()
 
     def _beyond(self, done: int) -> Iterator[Audio]:
-        """Yield what PyAV finds in a FLAC file behind the samples that its header states."""
+        """Yield the samples that PyAV finds in a FLAC file after those that its header states."""
         at = 0
         with open_av(self._path) as reader:
             try:
@@ -164,15 +183,15 @@ class SoundFileReader:
                     if at > done:
                         yield block[max(done - at, -len(block)) :]
             except TruncatedAudioError:
-                if at > done:  # else it is only a tag
+                if at > done:  # otherwise the rest is a tag
                     raise
 
 
 def is_cut_by_log(file: soundfile.SoundFile) -> bool:
-    """Tell if a file states more samples than it has.
+    """Return whether a file states more samples than it has.
 
-    libsndfile reads it as far as it goes, and says so only in its log. A size that is wrong by less
-    than a sample takes nothing away, and a size that was not known says nothing.
+    libsndfile reads such a file to its end and reports the difference only in its log. A difference
+    of less than a sample loses nothing. A placeholder for an unknown size is ignored.
     """
     width = WIDTHS.get(file.subtype, 1) * file.channels
     sizes = [(int(stated), int(found)) for stated, found in SIZES.findall(file.extra_info)]

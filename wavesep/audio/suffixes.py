@@ -1,4 +1,4 @@
-"""The suffixes by which audio files are found in folders; opening a file does not need them."""
+"""The suffixes of audio files in folders. A file that is named itself may have any suffix."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ SUFFIXES = AUDIO | VIDEO  # in lower case
 
 
 def is_audio(path: Path) -> bool:
-    """Tell by its suffix, in capitals or not, if a file may hold sound; hidden files do not."""
+    """Return whether a file has an audio suffix, in any case, and is not hidden."""
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")

@@ -1,7 +1,8 @@
-"""Tags and cover of a song, copied to its stems.
+"""Copying the tags and the cover of a song to its stems.
 
-flac and mp3 hold all of `TAGS` and the cover; wav holds those of `INFO`, and no cover. Tags of
-the mixture alone are not copied: loudness, identifiers, timed lyrics, chapters.
+flac and mp3 files get the tags in `TAGS` and the cover. wav files get the tags in `INFO` and no
+cover. Tags that are valid for the mixture only are not copied: loudness, identifiers, timed lyrics
+and chapters.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ import soundfile
 from ..errors import AudioError
 from .av_files import FAULTS, open_container
 
-# as FFmpeg names them in all formats
+# FFmpeg's names, the same in all formats
 TAGS = {"album", "album_artist", "artist", "comment", "composer", "copyright", "date", "disc",
         "genre", "license", "performer", "publisher", "title", "track"}  # fmt: skip
-# what a LIST chunk holds, as libsndfile names it
+# the tags that a LIST chunk can hold, with libsndfile's names
 INFO = {"album": "album", "artist": "artist", "comment": "comment", "copyright": "copyright",
         "date": "date", "genre": "genre", "title": "title", "track": "tracknumber"}  # fmt: skip
 
@@ -29,17 +30,18 @@ log = logging.getLogger(__name__)
 
 
 def copy_tags(song: Path, stems: dict[str, Path], codec: str) -> None:
-    """Copy the tags and the cover of a song to its stems; each title gets the stem's name.
+    """Copy the tags and the cover of a song to its stems.
 
-    If they cannot be copied, the stem stays unchanged and the log has a warning.
+    The name of the stem is added to the title. If copying fails, the remaining stems get no tags,
+    and a warning is logged.
 
     Parameters
     ----------
     song : Path
     stems : dict of str to Path
-        The file of each stem, which is replaced.
+        The file of each stem. It is changed or replaced.
     codec : {"wav", "flac", "mp3"}
-        Of the stems.
+        Codec of the stems.
     """
     try:
         with open_container(song) as container:
@@ -51,18 +53,18 @@ def copy_tags(song: Path, stems: dict[str, Path], codec: str) -> None:
                 elif own or cover:
                     write_tags(path, own, cover, codec)
     except (*FAULTS, AudioError, soundfile.LibsndfileError) as error:
-        log.warning("%s: its tags cannot be copied: %s", song, error)
+        log.warning("%s: the tags cannot be copied: %s", song, error)
 
 
 def tags_of(container: av.container.InputContainer) -> dict[str, str]:
-    """Return the tags of a file, or of its first track: Ogg has them there."""
+    """Return the tags of a file, or else of its first track: Ogg stores them there."""
     found = container.metadata or container.streams.audio[0].metadata
     tags = {name.lower(): text.strip() for name, text in found.items()}
     return {name: text for name, text in tags.items() if name in TAGS and text}
 
 
 def cover_of(container: av.container.InputContainer) -> Cover | None:
-    """Return the first picture of a file, if it has any."""
+    """Return the first attached picture of a file, or None."""
     attached = av.stream.Disposition.attached_pic
     for stream in container.streams.video:
         if stream.disposition & attached:
@@ -78,7 +80,13 @@ def write_info(path: Path, tags: dict[str, str]) -> None:
 
 
 def write_tags(path: Path, tags: dict[str, str], cover: Cover | None, codec: str) -> None:
-    """Add tags and a cover to a file, or raise AudioError; its frames stay as they are."""
+    """Add tags and a cover to a file, without encoding its audio again.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be read, or its length would change.
+    """
     tagged = path.with_suffix(".tagged")
     with (
         open_container(path) as stem,
@@ -98,5 +106,5 @@ def write_tags(path: Path, tags: dict[str, str], cover: Cover | None, codec: str
                 packet.stream = sound
                 out.mux(packet)
     if soundfile.info(os.fsencode(tagged)).frames != soundfile.info(os.fsencode(path)).frames:
-        raise AudioError("the stem would have another length")
+        raise AudioError("they would change the length of the stem")
     tagged.replace(path)

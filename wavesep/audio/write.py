@@ -1,10 +1,10 @@
-"""Writing stems, in blocks; a file gets its final name when it is whole.
+"""Writing stems in blocks. A file gets its final name when it is complete.
 
 While a song is separated, each stem grows as a 32-bit float WAV file that any player can play. Its
-path is ``.wavesep-unfinished-XXXXXXXX/STEM.wav`` in the folder of the stems; a log line
-(INFO) names that folder. At the end, all stems are converted to their final format together: only
-then it is known if one of them would clip, so that all must be turned down. Then they get their
-names; see `wavesep.atomic`.
+path is ``.wavesep-unfinished-XXXXXXXX/STEM.wav`` in the output folder. A log line (INFO) names that
+folder. At the end, all stems are converted to their final format. One gain then turns all of them
+down if one would clip; this is known only at the end. Then the files get their final names: see
+`wavesep.atomic`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CODECS = ("wav", "flac", "mp3")
 BITS = (16, 24, 32)  # 32 is float
 SUBTYPES = {16: "PCM_16", 24: "PCM_24", 32: "FLOAT"}
 MP3_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
-LARGEST_WAV = 4_000_000_000  # bytes; above it the header needs the 64-bit form, RF64
+LARGEST_WAV = 4_000_000_000  # bytes; larger files need the 64-bit format RF64
 PROBE = bytes(65_536)
 
 log = logging.getLogger(__name__)
@@ -39,23 +39,23 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class StemFormat:
-    """How stems are written.
+    """The file format of stems.
 
     Attributes
     ----------
     codec : {"wav", "flac", "mp3"}
-        mp3 at its highest quality, 320 kbit/s where the sample rate allows it.
+        mp3 has its highest bit rate: 320 kbit/s if the sample rate allows it.
     bits : {16, 24, 32}
-        Depth; 32 is float, which flac does not have, and which mp3 ignores.
+        Bit depth. 32 is float and for wav only. mp3 ignores it.
     sample_rate : int
-        In Hz; mp3 knows those up to 48,000 only.
+        In Hz. mp3 supports the rates in `MP3_RATES`, from 8,000 to 48,000.
     channels : int
-        flac holds up to 8, mp3 up to 2.
+        At most 8 for flac and 2 for mp3.
 
     Raises
     ------
     OptionError
-        If the codec cannot hold that.
+        If the codec does not support the others.
     """
 
     codec: str
@@ -64,13 +64,16 @@ class StemFormat:
     channels: int
 
     def __post_init__(self) -> None:
-        """Refuse what the codec cannot hold."""
+        """Raise OptionError if the codec does not support the bit depth, rate or channels."""
         if self.codec not in CODECS:
             raise OptionError(f"no codec {self.codec!r}: choose one of {', '.join(CODECS)}")
         if self.bits not in BITS:
             raise OptionError(f"{self.bits} bits cannot be written: choose 16, 24 or 32 (float)")
         if self.codec == "flac" and (self.bits == 32 or self.channels > 8):
-            raise OptionError("flac holds up to 24 bits and 8 channels: choose wav")
+            raise OptionError(
+                f"flac holds up to 24 bits and 8 channels, not {self.bits} and {self.channels}: "
+                "choose wav"
+            )
         if self.codec == "mp3" and (self.channels > 2 or self.sample_rate not in MP3_RATES):
             raise OptionError(
                 f"mp3 cannot hold {self.channels} channels at {self.sample_rate} Hz: "
@@ -79,7 +82,7 @@ class StemFormat:
 
     @property
     def is_float(self) -> bool:
-        """Whether samples are written as floats, which do not clip."""
+        """Whether samples are written as floats; floats do not clip."""
         return self.codec == "wav" and self.bits == 32
 
     @property
@@ -88,7 +91,7 @@ class StemFormat:
         return float("inf") if self.is_float else 1 - 2.0 ** (1 - self.bits)
 
     def open(self, path: Path, samples: int) -> soundfile.SoundFile:
-        """Open a file of this format for that many samples."""
+        """Open a new file of this format for a number of samples."""
         if self.codec == "mp3":
             options = {"format": "MP3", "bitrate_mode": "CONSTANT", "compression_level": 0.0}
         elif self.codec == "flac":
@@ -97,7 +100,7 @@ class StemFormat:
             size = samples * self.channels * self.bits // 8
             form = "WAV" if size < LARGEST_WAV else "RF64"
             options = {"format": form, "subtype": SUBTYPES[self.bits]}
-        # bytes, since a name need not be UTF-8
+        # as bytes, since the name may not be valid UTF-8
         return soundfile.SoundFile(
             os.fsencode(path), "w", self.sample_rate, self.channels, **options
         )
@@ -113,22 +116,22 @@ def open_stems(
     folder: Path | None = None,
     song: Path | None = None,
 ) -> Iterator[StemWriter]:
-    """Write the stems of one song; all of them get their names at the end, or none.
+    """Write the stems of one song. At the end, all files get their final names, or none.
 
     Parameters
     ----------
     paths : dict of str to Path
-        A file for each stem; the last stem is what the others leave of the mixture.
+        The final path of each stem. The last stem is the mixture minus the others.
     form : StemFormat
     samples : int, >= 0
-        About how many there will be; 0 if that is not known.
+        Expected number of samples; 0 if it is not known.
     overwrite : bool
-        Replace files that exist; they stay as they are until the new ones are whole.
+        Replace files that exist. They stay unchanged until the new files are complete.
     folder : Path, optional
-        In which all files will be, themselves or in folders of it. The stems grow there, and what
-        killed runs have left there is removed. Default: the folder that the files have in common.
+        The output folder: all final paths are below it. The unfinished stems are written there,
+        and files that killed runs left there are removed. Default: the common parent of the paths.
     song : Path, optional
-        Whose tags and cover the stems get, as far as `tags.copy_tags` does it. Default: none.
+        The stems get its tags and cover: see `tags.copy_tags`. Default: no tags.
 
     Yields
     ------
@@ -137,11 +140,11 @@ def open_stems(
     Raises
     ------
     OutputExistsError
-        If a file exists, or appears before the stems are whole, and is not to be overwritten.
+        If a file exists, or appears before the stems are complete, and ``overwrite`` is false.
     DiskFullError
-        If there is no room.
+        If the disk is full, or a file is too large for its file system.
     OutputError
-        If the folder or a file cannot be made.
+        If a folder or a file cannot be written.
     """
     if folder is None:
         folder = Path(os.path.commonpath([path.parent for path in paths.values()]))
@@ -171,14 +174,14 @@ class StemWriter:
         self._song = song
         self._growing = [place / f"{stem}.wav" for stem in paths]
         self._whole = [place / f"{stem}.whole" for stem in paths]
-        # an estimated length may be too short, so leave room for more than a plain WAV holds
+        # the expected length may be too short, so RF64 is chosen a little early
         self._expected = round(samples * 1.1) or LARGEST_WAV
         self._files: list[soundfile.SoundFile] = []
         self._samples = 0
         self._peak = 0.0
 
     def __enter__(self) -> Self:
-        """Begin the growing files."""
+        """Open the growing files."""
         floats = replace(self._form, codec="wav", bits=32)
         with ExitStack() as stack:
             stack.callback(self._close)
@@ -190,11 +193,21 @@ class StemWriter:
 
     def __exit__(self, *_: object) -> None:
         """Close the growing files."""
-        with suppress(soundfile.LibsndfileError):  # an error before this one matters more
+        with suppress(soundfile.LibsndfileError):  # an earlier error is more important
             self._close()
 
     def write(self, stems: dict[str, Audio]) -> None:
-        """Append a block to every stem: float32 arrays, (samples, channels)."""
+        """Append a block to every stem.
+
+        Parameters
+        ----------
+        stems : dict of str to float32 array, (samples, channels)
+
+        Raises
+        ------
+        OutputError
+            If a file cannot be written: see its subclasses.
+        """
         for stem, file, growing in zip(self._paths, self._files, self._growing, strict=True):
             with encoding(self._paths[stem], growing):
                 file.write(stems[stem])
@@ -202,12 +215,17 @@ class StemWriter:
         self._samples += len(next(iter(stems.values())))
 
     def finish(self) -> dict[str, Path]:
-        """Convert the stems to their format, with one gain for all, or raise OutputError.
+        """Convert all stems to their final format, with one gain for all.
 
         Returns
         -------
         dict of str to Path
-            Of each whole file's name in the folder, the path that it is to get.
+            For the name of each complete file in the temporary folder, its final path.
+
+        Raises
+        ------
+        OutputError
+            If a file cannot be written: see its subclasses.
         """
         gain = min(1.0, self._form.largest / self._peak) if self._peak else 1.0
         first = next(iter(self._paths.values()))
@@ -226,14 +244,14 @@ class StemWriter:
             for whole, path in zip(self._whole, self._paths.values(), strict=True):
                 if soundfile.info(os.fsencode(whole)).frames != self._samples:
                     probe(whole)
-                    raise OutputError(f"{path} could not be written in full")
+                    raise OutputError(f"{path} could not be written in full: check the disk")
                 settle(whole)
         return {
             whole.name: path for whole, path in zip(self._whole, self._paths.values(), strict=True)
         }
 
     def _convert(self, gain: np.float32) -> None:
-        """Read the growing files, and write them in their final format."""
+        """Read the growing files and write them in their final format."""
         with ExitStack() as stack:
             sources = [
                 stack.enter_context(soundfile.SoundFile(os.fsencode(path)))
@@ -255,44 +273,60 @@ class StemWriter:
 
 
 def blocks_of(file: soundfile.SoundFile) -> Iterator[Audio]:
-    """Yield what can be read of a file."""
+    """Yield a file in blocks."""
     while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
         yield block
 
 
 def check_target(path: Path, home: Path, overwrite: bool) -> None:
-    """Raise OutputError unless a file can get this name, as far as is known beforehand."""
+    """Check in advance, as far as possible, that a file can get its final path.
+
+    Raises
+    ------
+    OutputExistsError
+        If the file exists and ``overwrite`` is false.
+    OutputError
+        If the path is a folder, its folder cannot be written, or is on another file system.
+    """
     with writing(path):
         if path.is_dir():
-            raise OutputError(f"{path} is a folder: give another name")
+            raise OutputError(f"{path} is a folder: choose another name")
         if not overwrite and os.path.lexists(path):
             raise exists_error(path)
         folder, device = nearest_folder(path.parent), nearest_folder(home).stat().st_dev
         if not folder.is_dir():
             raise OutputError(f"{path.parent} cannot be made: {folder} is a file")
         if not os.access(folder, os.W_OK | os.X_OK):
-            raise OutputError(f"{folder} cannot be written: it is not allowed")
+            raise OutputError(f"{folder} cannot be written: choose a folder that you may write to")
         if folder.stat().st_dev != device:
-            raise OutputError(f"{folder} lies on another file system than {home}: write there")
+            raise OutputError(f"{folder} is on another file system than {home}: write to it itself")
 
 
 def nearest_folder(folder: Path) -> Path:
-    """Return a folder, or the nearest one above it that is there."""
+    """Return a folder if it exists, or else its nearest parent that exists."""
     return next(place for place in (folder, *folder.parents) if os.path.lexists(place))
 
 
 @contextmanager
 def encoding(path: Path, *parts: Path) -> Iterator[None]:
-    """Raise OutputError for an error of libsndfile.
+    """Turn the errors of libsndfile into OutputError.
 
-    libsndfile does not report the error of the system, so a write is tried again.
+    libsndfile does not report the error of the operating system. So after an error, something is
+    appended to the files to find the reason.
 
     Parameters
     ----------
     path : Path
-        What the error is about.
+        The path that the message names.
     *parts : Path
-        The files that are written, which are lost anyhow.
+        The files that are being written. They are of no use after an error.
+
+    Raises
+    ------
+    DiskFullError
+        If the disk is full, or a file is too large for its file system.
+    OutputError
+        If a file cannot be written for another reason.
     """
     try:
         with writing(path):
@@ -305,7 +339,7 @@ def encoding(path: Path, *parts: Path) -> Iterator[None]:
 
 
 def probe(part: Path) -> None:
-    """Append something to a file, or raise what the system says."""
+    """Append zeros to a file, to raise the operating system's OSError if there is one."""
     with part.open("ab") as file:
         file.write(PROBE)
         file.flush()
@@ -324,7 +358,7 @@ def quantise(stems: list[Audio], bits: int) -> list[NDArray[Any]]:
     Returns
     -------
     list of int16 or int32 array
-        As soundfile writes them: 24 bits stand at the upper end of 32.
+        In the form that soundfile writes: 24 bits are the upper ones of 32.
     """
     scale = 2.0 ** (bits - 1)
     mixture = np.rint(np.sum(stems, axis=0, dtype=np.float64) * scale)

@@ -1,4 +1,4 @@
-"""The command line: parse, call, print, exit code. A module for each command."""
+"""The command line. Each command has its own module, without logic that a Python user needs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .train import add_train
 
 log = logging.getLogger("wavesep")
 
-NO_COMMAND = 2  # argparse's own code for a wrong command line
+NO_COMMAND = 2  # argparse's exit code for a wrong command line
 COMMANDS = {
     "separate": add_separate,
     "train": add_train,
@@ -40,30 +40,31 @@ ABOUT = """Isolate the vocals of songs.
 
   wavesep separate song.mp3    writes vocals.wav and accompaniment.wav to
                                separated/song/
-  wavesep separate --demo      the same with ten seconds that come with wavesep
-  wavesep separate --help      all options
+  wavesep separate --demo      does the same with ten seconds of a song that come
+                               with wavesep
+  wavesep separate --help      lists all options
 """
 
 
 class Plain(logging.Formatter):
-    """Escapes control characters of names, so that they cannot change a terminal."""
+    """Escapes control characters in names, because they could control the terminal."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        """Return the message in printable letters."""
+        """Return the message with control characters escaped."""
         return printable(super().formatMessage(record))
 
     def formatException(self, ei: Any) -> str:
-        """Return a traceback in printable letters."""
+        """Return the traceback with control characters escaped."""
         return "\n".join(map(printable, super().formatException(ei).splitlines()))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
-    With WAVESEP_DEBUG in the environment, the log has every message.
+    If the environment variable WAVESEP_DEBUG is set, the log has every message.
     """
     args = parser().parse_args(argv)
-    with os.fdopen(os.dup(2), "w") as stderr:  # works while fd 2 is hushed
+    with os.fdopen(os.dup(2), "w") as stderr:  # still works while `hushed` redirects descriptor 2
         stream = cast(TextIO, PatientStream(stderr))
         console = Console(file=stream)
         handler = log_handler(console, stream)
@@ -78,7 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 1
         except KeyboardInterrupt:
             print(
-                "wavesep: interrupted; what is done is kept, the rest left nothing", file=sys.stderr
+                "wavesep: interrupted: finished work is kept, unfinished files are removed",
+                file=sys.stderr,
             )
             return INTERRUPTED
         finally:
@@ -88,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def log_handler(console: Console, stream: TextIO) -> logging.Handler:
-    """Return what writes the log: in colours on a terminal, else a line for each message."""
+    """Return a handler for the log: in colours on a terminal, otherwise one line a message."""
     if console.is_terminal:
         handler: logging.Handler = RichHandler(console=console, show_time=False, show_path=False)
         handler.setFormatter(Plain("%(message)s"))
@@ -123,7 +125,7 @@ class CommandParser(Parser):
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
-        """Explain what to write if a song stands in the place of a command."""
+        """Parse, or explain what to write if a song is given without a command."""
         args = sys.argv[1:] if args is None else args
         word = args[0] if args else "separate"
         if word not in COMMANDS and not word.startswith("-"):

@@ -14,9 +14,9 @@ from ..errors import OptionError
 from ..systems.tree import read_models
 from .console import add_command, hushed, standard_output, table
 
-BENCH = """Measure how fast wavesep is on this machine, beside the machine's own limits
-and beside other separators at their real sizes (pip install "wavesep[bench]"
-brings them).
+BENCH = """Measure how fast wavesep is on this machine. Compare it with the limits of the
+machine, and with other separators at their real sizes (they need
+pip install "wavesep[bench]").
 
   wavesep bench networks streaming
   wavesep bench --json figures.json
@@ -25,8 +25,8 @@ Sections:
 
 {sections}
 
-All of them take some twenty minutes. On a machine that others use too, figures
-of different runs differ: compare those of one run.
+All sections take about twenty minutes. Other programs that run on the machine
+change the figures, so compare only figures of one run.
 """
 
 
@@ -34,20 +34,28 @@ def add_bench(commands: Any) -> None:
     """Add ``wavesep bench``."""
     sections = "\n".join(f"  {name:10} {title}" for name, title in SECTIONS.items())
     command = add_command(
-        commands, bench, "measure how fast it is here", BENCH.format(sections=sections)
+        commands, bench, "measure the speed on this machine", BENCH.format(sections=sections)
     )
     add = command.add_argument
-    add("sections", nargs="*", metavar="SECTION", help="default: all")
-    add("--json", type=Path, metavar="FILE", help="write the figures as JSON, too")
+    add("sections", nargs="*", metavar="SECTION", help="one of those above (default: all)")
+    add("--json", type=Path, metavar="FILE", help="also write the figures as JSON")
     add("--model", default="vocals", metavar="NAME|FILE", help="default: %(default)s")
     add("--device", default="cpu", help='"cpu", "gpu" or "gpu:1" (default: %(default)s)')
 
 
 def bench(args: argparse.Namespace, console: Console) -> int:
-    """Measure, and print a table after each section."""
-    read_models(args.model)  # a mistake is told now
+    """Measure, and print a table after each section.
+
+    Raises
+    ------
+    ModelFileError
+        If the model cannot be read.
+    OptionError
+        If there is no section of a name.
+    """
+    read_models(args.model)  # a mistake is reported before the measurements
     if unknown := [section for section in args.sections if section not in SECTIONS]:
-        raise OptionError(f"no section {unknown[0]!r}: choose some of {', '.join(SECTIONS)}")
+        raise OptionError(f"no section {unknown[0]!r}: choose from {', '.join(SECTIONS)}")
     figures: dict[str, Any] = {"machine": machine()}
     output = standard_output()
     output.print(", ".join(f"{name} {value}" for name, value in figures["machine"].items()))

@@ -1,4 +1,4 @@
-"""What the commands share: their parser, their output, tables."""
+"""The parser, the output and the tables that all commands share."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-INTERRUPTED = 130  # the shell's own code for Ctrl-C
-WIDTH = 120  # columns, of a table that goes to a file
+INTERRUPTED = 130  # the shell's exit code for Ctrl-C
+WIDTH = 120  # columns of a table that is written to a file
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line."""
+    """A parser with error messages of one line."""
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
-        """Refuse unknown options here, where the command is known."""
+        """Parse, and refuse unknown options here, where the command is known."""
         known, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self.error(f"{self.prog} does not know {' '.join(unknown)}")
         return known, unknown
 
     def error(self, message: str) -> NoReturn:
-        """Leave with the exit code 2."""
+        """Print the message and exit with code 2."""
         self.exit(2, f"wavesep: {printable(message)} (see {self.prog} --help)\n")
 
 
 def add_command(
     commands: Any, run: Callable[[argparse.Namespace, Console], int], about: str, description: str
 ) -> argparse.ArgumentParser:
-    """Add the command that a function of the same name runs, and return its parser."""
+    """Add a command with the name of the function that runs it, and return its parser."""
     command: argparse.ArgumentParser = commands.add_parser(
         run.__name__,
         help=about,
@@ -50,12 +50,12 @@ def add_command(
 
 
 def plain_console() -> Console:
-    """Return standard output, without markup and emoji in names."""
+    """Return standard output as a console that prints names without markup and emoji."""
     return Console(highlight=False, markup=False, emoji=False)
 
 
 def standard_output() -> Console:
-    """Return what tables are printed on."""
+    """Return standard output as a console for tables; in a file they are `WIDTH` wide."""
     output = plain_console()
     if not output.is_terminal:
         output.width = WIDTH
@@ -63,7 +63,7 @@ def standard_output() -> Console:
 
 
 def song_bar(console: Console, quiet: bool = False) -> Progress:
-    """Return progress bars that disappear at the end."""
+    """Return progress bars, which disappear at the end."""
     return Progress(
         TextColumn("{task.description}", markup=False), BarColumn(),
         TextColumn("{task.percentage:3.0f} %"), TimeRemainingColumn(),
@@ -73,9 +73,9 @@ def song_bar(console: Console, quiet: bool = False) -> Progress:
 
 @contextmanager
 def hushed() -> Iterator[None]:
-    """Hold back what TensorFlow writes from C++ while it loads: no setting of TensorFlow does.
+    """Hide the lines that TensorFlow writes from C++ while it loads.
 
-    It is shown if TF_CPP_MIN_LOG_LEVEL is set.
+    No setting of TensorFlow hides all of them. They are shown if TF_CPP_MIN_LOG_LEVEL is set.
     """
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         yield
@@ -92,7 +92,7 @@ def hushed() -> Iterator[None]:
 
 
 def printable(text: str) -> str:
-    """Return a text of a file, with its control characters escaped: they could rule a terminal."""
+    """Return a text with its control characters escaped: they could control the terminal."""
     return "".join(
         letter.encode("unicode_escape").decode()
         if unicodedata.category(letter) in {"Cc", "Cs"}
@@ -102,14 +102,14 @@ def printable(text: str) -> str:
 
 
 def figure(value: Any) -> str:
-    """Return a figure as text, with three digits."""
+    """Return a number as text; a float has three significant digits."""
     if not isinstance(value, float):
         return f"{value:,}" if isinstance(value, int) else str(value)
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def table(rows: Sequence[Mapping[str, Any]], form: Callable[[Any], str] = figure) -> Table:
-    """Return rows of figures as a table, each written as ``form`` says."""
+    """Return rows of values as a table; ``form`` converts each value to text."""
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     columns = list(dict.fromkeys(name for row in rows for name in row))
     for column in columns:

@@ -13,19 +13,24 @@ from rich.console import Console
 from ..errors import OptionError
 from .console import add_command, printable, song_bar, standard_output, table
 
-EVALUATE = """Score a model on songs whose stems are known, beside the mixture itself, which
-is what one has without a model, and the ideal masks, which a system that
-weighs frequencies could reach.
+EVALUATE = """Score a model on songs whose stems are known. The report compares it with the
+unprocessed mixture, and with ideal masks, which show what masking a spectrum
+could reach.
 
   wavesep evaluate MUSDB18/ --bss-eval
   wavesep evaluate MIR1K/valid --model vocals --model runs/first/best.safetensors
 
-FOLDER is MUSDB18's; or has vocals/ and accompaniment/ with files of the same
-names; or is a set prepared by data_prep/; or has a folder a song, with
-vocals.wav and the other stems. Scores are of the vocals, in dB, over what is
-sung: songs, or windows of them, whose vocals are less than 20 dB below the
-song's loudest window. Each song's scores are stored when it is done: the same
-command goes on where it was stopped. OUT/report.html shows them all.
+FOLDER is one of these:
+
+  MUSDB18
+  a folder with vocals/ and accompaniment/, with files of the same names
+  a data set prepared by data_prep/
+  a folder with a folder for each song, with vocals.wav and the other stems
+
+Scores are of the vocals, in dB. A song without vocals cannot be scored. With
+--window, only windows count whose vocals are less than 20 dB below those of the
+song's loudest window. The scores of each song are stored, so the same command
+resumes after a stop. OUT/report.html shows all scores.
 """
 
 
@@ -35,24 +40,36 @@ def add_evaluate(commands: Any) -> None:
         commands, evaluate, "score a model on songs whose stems are known", EVALUATE
     )
     add = command.add_argument
-    add("folder", type=Path, metavar="FOLDER", help="of songs")
+    add("folder", type=Path, metavar="FOLDER", help="the songs: see above")
     add("-o", "--out", type=Path, default="evaluation", metavar="OUT",
-        help="where to write (default: %(default)s)")  # fmt: skip
+        help="folder for the results (default: %(default)s)")  # fmt: skip
     add("--model", action="append", metavar="NAME|FILE",
-        help="may be given several times (default: vocals)")  # fmt: skip
+        help="model to score; repeat it for several (default: vocals)")  # fmt: skip
     add("--subset", choices=["train", "valid", "test"],
-        help="of the songs (default: test where there is one, else all)")  # fmt: skip
-    add("--window", type=float, metavar="S", help="score windows of so many seconds, not songs")
+        help="songs to use (default: test if the folder has it, else all)")  # fmt: skip
+    add("--window", type=float, metavar="S", help="score windows of S seconds instead of songs")
     add("--bss-eval", action="store_true",
-        help='BSS Eval v4, too: slow, needs pip install "wavesep[evaluate]"')  # fmt: skip
-    add("--most", type=int, metavar="N", help="only so many songs, spread over the folder")
+        help='also BSS Eval v4; slow, needs pip install "wavesep[evaluate]"')  # fmt: skip
+    add("--most", type=int, metavar="N", help="use only N songs, spread evenly over the folder")
     add("--strict", action="store_true",
-        help="refuse a folder with a bad file (default: name its song and go on)")  # fmt: skip
-    add("-j", "--jobs", type=int, default=1, metavar="N", help="songs at a time (default: 1)")
+        help="stop at a bad file (default: report its song, score the others)")  # fmt: skip
+    add("-j", "--jobs", type=int, default=1, metavar="N", help="parallel songs (default: 1)")
 
 
 def evaluate(args: argparse.Namespace, console: Console) -> int:
-    """Score models on a folder, print what each song and all of them came to, write the report."""
+    """Score models on a folder, print the scores of each song and their means, write the report.
+
+    Raises
+    ------
+    OptionError
+        If an option is invalid.
+    AudioError
+        If there are no songs, or with ``--strict``, if a file cannot be read.
+    ModelFileError
+        If a model cannot be read.
+    OutputError
+        If the results cannot be written.
+    """
     from ..data.tracks import find_tracks
     from ..evaluation import Settings, write_report
     from ..evaluation import evaluate as evaluate_tracks
@@ -81,7 +98,7 @@ def evaluate(args: argparse.Namespace, console: Console) -> int:
         output.print("SI-SDR of the vocals, dB:\n", table(song_rows(scores), decibels))
         windows = f" ({sum(len(track.starts) for track in scores)} windows)" if args.window else ""
         output.print(
-            f"Means over {len(scores)} songs{windows}; median and least of SI-SDR; dB:\n",
+            f"Means over {len(scores)} songs{windows}; median and least SI-SDR; dB:\n",
             table(summary_rows(scores), decibels),
         )
         for line in lacking_lines(scores):

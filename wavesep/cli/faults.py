@@ -1,4 +1,4 @@
-"""What the command line says of errors."""
+"""Error messages of the command line."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ log = logging.getLogger(__name__)
 
 
 def reason(error: Exception) -> str:
-    """Return what one line says of an error; the log (DEBUG) has the traceback of a foreign one."""
+    """Return an error as one line; the traceback of an unexpected error is logged (DEBUG)."""
     if isinstance(error, WavesepError):
         return str(error)
-    log.debug("a fault of wavesep", exc_info=error)
+    log.debug("a bug in wavesep", exc_info=error)
     if isinstance(error, MemoryError):
         return "there is not enough memory"
     text = f"{type(error).__name__}: {error}".partition("\n")[0]
-    return f"{text} (a fault of wavesep: WAVESEP_DEBUG=1 shows where)"
+    return f"{text} (a bug in wavesep: set WAVESEP_DEBUG=1 to see where)"

@@ -14,22 +14,28 @@ from ..models.registry import list_models
 from ..systems.tree import leaves, read_part, split_name
 from .console import add_command, plain_console, printable, standard_output, table
 
-INFO = """Say what a model is: its sources, sample rate, context, size, licence and
-data card.
+INFO = """Describe a model: its sources, sample rate, context, size, licence and data
+card.
 """
 
 
 def add_info(commands: Any) -> None:
     """Add ``wavesep info``."""
-    command = add_command(commands, info, "say what a model is", INFO)
+    command = add_command(commands, info, "describe a model", INFO)
     command.add_argument("model", metavar="MODEL", nargs="?", default="vocals",
-                         help=f"a file, or one of {', '.join(ready_models())}")  # fmt: skip
-    command.add_argument("--all", action="store_true", help="list all systems by name")
+                         help=f"a model file, or one of {', '.join(ready_models())}")  # fmt: skip
+    command.add_argument("--all", action="store_true", help="list the names of all systems")
 
 
 def info(args: argparse.Namespace, console: Console) -> int:
-    """Print what a model is."""
-    del console  # the answer goes to standard output
+    """Describe a model.
+
+    Raises
+    ------
+    ModelFileError
+        If the model cannot be read.
+    """
+    del console  # standard output is used
     if args.all:
         print_models()
         return 0
@@ -39,7 +45,13 @@ def info(args: argparse.Namespace, console: Console) -> int:
 
 
 def print_model(name: str) -> None:
-    """Print what one model is."""
+    """Describe one model.
+
+    Raises
+    ------
+    ModelFileError
+        If the model cannot be read.
+    """
     system, *others = leaves(read_part(name, {}))
     file, (left, right) = system.file, system.context
     channels = str(file.architecture.channels)
@@ -55,7 +67,7 @@ def print_model(name: str) -> None:
         "kind": file.kind,
         "sources": ", ".join(file.sources),
         "sample rate": f"{file.sample_rate:,} Hz",
-        "channels": "1: a song's are separated one by one" if channels == "1" else channels,
+        "channels": "1: each channel is separated alone" if channels == "1" else channels,
         "parameters": f"{file.parameters:,}",
         "left context": span(left),
         "right context": span(right),
@@ -72,7 +84,7 @@ def print_model(name: str) -> None:
 
 
 def print_models() -> None:
-    """Print all systems by name."""
+    """List all systems."""
     output = standard_output()
     rows = [
         {"model": name} | asdict(model) | {"ships": "yes" if model.ships else "no"}
@@ -82,7 +94,7 @@ def print_models() -> None:
 
 
 def plain(value: Any) -> str:
-    """Return an entry of a data card as lines of text."""
+    """Return an entry of a data card as text, with a line for each item."""
     if isinstance(value, dict):
         return "\n".join(f"{printable(name)}: {plain(entry)}" for name, entry in value.items())
     return "\n".join(map(plain, value)) if isinstance(value, list) else printable(str(value))

@@ -32,9 +32,9 @@ from .songs import STDIN, Facts, Song, distinct, find_songs, without_stems
 log = logging.getLogger("wavesep")
 
 DEMO = 'ten seconds of "Lithium" by Software-Entwicklungskit, CC0'
-SEPARATE = """Write the vocals and the accompaniment of songs: files of the same rate and
-length, whose sum is the song. Reads WAV, FLAC, OGG, MP3 and whatever FFmpeg
-reads, video too.
+SEPARATE = """Write the vocals and the accompaniment of songs. The stems have the sample rate
+and the length of the song, and they add up to it. All formats that FFmpeg reads
+work: WAV, FLAC, OGG, MP3, video and others.
 
   wavesep separate song.mp3
   wavesep separate music/ -o stems --flac
@@ -45,13 +45,13 @@ reads, video too.
 The stems of song.mp3 are separated/song/vocals.wav and
 separated/song/accompaniment.wav. SONG is a file, a folder, a pattern in
 quotes, or "-" for standard input. A folder is searched with all folders in it,
-and DIR gets the same folders. The stems have the tags of their song and, as
-flac or mp3, its cover.
+and DIR gets the same folders. The stems get the tags of the song. flac and mp3
+files also get its cover.
 
-While a song runs, its stems grow as DIR/.wavesep-unfinished-XXXXXXXX/STEM.wav,
-which can be played; -v tells where. They get their names when all are whole.
-The exit code is 0 if all songs are done, 1 if one is not; the others are done
-all the same.
+Unfinished stems are DIR/.wavesep-unfinished-XXXXXXXX/STEM.wav and can be
+played; -v prints their folder. All stems get their final names when they are
+complete. If a song fails, the others are still separated. The exit code is 0 if
+all songs succeeded, and 1 if one failed.
 """
 
 
@@ -63,74 +63,82 @@ def add_separate(commands: Any) -> None:
     add = command.add_argument
     add("songs", nargs="*", metavar="SONG", help="a file, a folder, a pattern in quotes, or -")
     add("--demo", action="store_true", help=f"separate {DEMO}")
-    add_part(command.add_argument_group("what of a song"))
-    add_output(command.add_argument_group("what to write"))
-    add_model(command.add_argument_group("how to separate"))
-    add_talk(command.add_argument_group("what to say"))
+    add_part(command.add_argument_group("part of a song"))
+    add_output(command.add_argument_group("output"))
+    add_model(command.add_argument_group("model"))
+    add_talk(command.add_argument_group("messages"))
 
 
 def add_part(group: Any) -> None:
     """Add the options that choose a part of a song."""
     add = group.add_argument
     add("--start", type=seconds, default=0.0, metavar="TIME",
-        help="begin here: seconds, m:s or h:m:s (default: 0)")  # fmt: skip
+        help="start of the part: seconds, m:s or h:m:s (default: 0)")  # fmt: skip
     add("--duration", type=seconds, metavar="TIME",
-        help="stop after so long (default: at the end)")  # fmt: skip
+        help="length of the part (default: to the end of the song)")  # fmt: skip
     add("--track", type=int, metavar="N",
-        help="audio track of a video (default: the one that it flags, else 1)")  # fmt: skip
+        help="audio track of a video (default: the one flagged as default, else 1)")  # fmt: skip
     add("--keep-truncated", action="store_true",
-        help="separate what is good of songs that are cut short or damaged")  # fmt: skip
+        help="of songs that are cut short or damaged, separate the good part")  # fmt: skip
 
 
 def add_output(group: Any) -> None:
-    """Add the options that say what is written, and where."""
+    """Add the options that choose the files to write."""
     add = group.add_argument
     add("-o", "--out", type=Path, default="separated", metavar="DIR",
-        help="where to write (default: %(default)s)")  # fmt: skip
+        help="output folder (default: %(default)s)")  # fmt: skip
     add("--filename", default="{track}/{stem}.{ext}",
-        help="of each stem below DIR (default: %(default)s)")  # fmt: skip
-    add("--two-stems", metavar="SOURCE", help="this source, and all the rest as one stem")
+        help="path of each stem below DIR (default: %(default)s)")  # fmt: skip
+    add("--two-stems", metavar="SOURCE", help="write this source, and all others as one stem")
     codec = group.add_mutually_exclusive_group()
-    for name, text in (("flac", "lossless, half as large"), ("mp3", "lossy, 320 kbit/s")):
+    for name, text in (("flac", "lossless, about half the size"), ("mp3", "lossy, 320 kbit/s")):
         codec.add_argument(f"--{name}", dest="codec", action="store_const", const=name,
                            default="wav", help=f"write {name}: {text} (default: wav)")  # fmt: skip
     bits = group.add_mutually_exclusive_group()
     for name, depth in (("int16", 16), ("int24", 24), ("float32", 32)):
         bits.add_argument(f"--{name}", dest="bits", action="store_const", const=depth,
-                          help=f"{depth} bits a sample (default: as the song)")  # fmt: skip
+                          help=f"{depth} bits per sample (default: as the song)")  # fmt: skip
     there = group.add_mutually_exclusive_group()
     there.add_argument("--overwrite", action="store_true", help="replace stems that exist")
     there.add_argument("--skip-existing", action="store_true",
-                       help="leave out songs whose stems exist")  # fmt: skip
+                       help="skip songs whose stems exist")  # fmt: skip
 
 
 def add_model(group: Any) -> None:
-    """Add the options that choose a model and what it runs on."""
+    """Add the options that choose the model, its precision and its device."""
     add = group.add_argument
     add("--model", default="vocals", metavar="NAME|FILE",
-        help="a file, or a name that wavesep info --all lists; NAME:speeds, NAME:wiener and "
-             "NAME+NAME work, too (default: %(default)s)")  # fmt: skip
-    add("--device", help='"cpu", "gpu" or "gpu:1" (default: cpu)')
+        help="a model file, or a name from wavesep info --all; also NAME:speeds, NAME:wiener and "
+             "NAME+NAME (default: %(default)s)")  # fmt: skip
+    add("--device",
+        help='"cpu", "gpu" or "gpu:1" (default: cpu; with Keras, its choice)')  # fmt: skip
     add("--engine", default="auto",
-        help=f"what runs the network: {', '.join(ENGINES)} (default: auto)")  # fmt: skip
+        help=f"library that runs the network: {', '.join(ENGINES)} (default: auto)")  # fmt: skip
     add("--precision", default="auto",
-        help=f"of the arithmetic: {', '.join(PRECISIONS)} (default: auto)")  # fmt: skip
+        help=f"precision of the arithmetic: {', '.join(PRECISIONS)} (default: auto)")  # fmt: skip
     add("--threads", type=int, metavar="N",
-        help="that OpenVINO computes in (default: one for each core)")  # fmt: skip
-    add("-j", "--jobs", type=int, default=1, metavar="N", help="songs at a time (default: 1)")
+        help="threads of OpenVINO (default: one for each core)")  # fmt: skip
+    add("-j", "--jobs", type=int, default=1, metavar="N", help="parallel songs (default: 1)")
 
 
 def add_talk(group: Any) -> None:
-    """Add the options that say what is told."""
+    """Add the options that choose the messages."""
     talk = group.add_mutually_exclusive_group()
     talk.add_argument("-q", "--quiet", action="store_true", help="only warnings and errors")
-    talk.add_argument("-v", "--verbose", action="store_true", help="where the stems grow, too")
+    talk.add_argument("-v", "--verbose", action="store_true",
+                      help="also print the folder of the unfinished stems")  # fmt: skip
     group.add_argument("--json", action="store_true",
                        help="a line of JSON for each song: its stems or its error")  # fmt: skip
 
 
 def seconds(text: str) -> float:
-    """Return a time of the form seconds, m:s or h:m:s, or raise ArgumentTypeError."""
+    """Convert a time, written as seconds, m:s or h:m:s, to seconds.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If the text is not such a time.
+    """
     try:
         *wholes, last = text.split(":")
         parts = [*map(int, wholes), float(last)]
@@ -138,12 +146,20 @@ def seconds(text: str) -> float:
         parts = []
     is_time = 1 <= len(parts) <= 3 and all(0 <= part < math.inf for part in parts)
     if not is_time or any(part >= 60 for part in parts[1:]):
-        raise argparse.ArgumentTypeError(f"{text} is no time: write 90, 1:30 or 0:01:30")
+        raise argparse.ArgumentTypeError(f"{text} is not a time: write 90, 1:30 or 0:01:30")
     return float(sum(part * 60**i for i, part in enumerate(reversed(parts))))
 
 
 def separate(args: argparse.Namespace, console: Console) -> int:
-    """Separate songs; list those that failed."""
+    """Separate songs, and print the errors of those that failed at the end.
+
+    Raises
+    ------
+    OptionError
+        If options are invalid, or exclude each other.
+    ModelFileError
+        If the model cannot be read.
+    """
     check_options(args)
     if args.verbose:
         log.setLevel(min(log.getEffectiveLevel(), logging.INFO))
@@ -164,7 +180,13 @@ def separate(args: argparse.Namespace, console: Console) -> int:
 
 
 def check_options(args: argparse.Namespace) -> None:
-    """Raise OptionError if options cannot work together."""
+    """Check the options that argparse cannot check.
+
+    Raises
+    ------
+    OptionError
+        If one is invalid, or options exclude each other.
+    """
     if args.demo and args.songs:
         raise OptionError("give songs or --demo, not both")
     if not args.demo and not args.songs:
@@ -175,7 +197,15 @@ def check_options(args: argparse.Namespace) -> None:
 
 
 def separate_songs(songs: list[Song], args: argparse.Namespace, console: Console) -> list[Facts]:
-    """Separate songs that are there, tell it, and return what is told."""
+    """Separate songs, and print and return a report of each.
+
+    Raises
+    ------
+    OptionError, ModelFileError
+        See `Separator`.
+    KeyboardInterrupt
+        If the user interrupts; the songs that are being separated are stopped.
+    """
     with nullcontext() if args.quiet else console.status("loading the model"), hushed():
         separator = Separator(
             args.model, engine=args.engine, precision=args.precision, device=args.device,
@@ -222,7 +252,7 @@ def separate_song(
     title: str,
     stop: threading.Event,
 ) -> Facts:
-    """Separate one song and return what is told of it."""
+    """Separate one song and return its report."""
     begin = time.perf_counter()
     task = bar.add_task(title, total=None)
 
@@ -256,7 +286,7 @@ def separate_song(
 
 @contextmanager
 def warnings_here() -> Iterator[list[logging.LogRecord]]:
-    """Collect what this thread writes into the log."""
+    """Collect the warnings that this thread logs."""
     records: list[logging.LogRecord] = []
     thread = threading.get_ident()
 
@@ -274,14 +304,14 @@ def warnings_here() -> Iterator[list[logging.LogRecord]]:
 
 
 def stem_paths(separator: Separator, song: Song, args: argparse.Namespace) -> dict[str, Path]:
-    """Return where the stems of a song go."""
+    """Return the paths of the stems of a song."""
     return separator.stem_paths(
         song.path, song.out, filename=args.filename, codec=args.codec, two_stems=args.two_stems
     )
 
 
 def tell(facts: Facts, args: argparse.Namespace) -> Facts:
-    """Print the report of a song. Without JSON, errors are listed at the end instead."""
+    """Print and return the report of a song. Without --json, errors are printed at the end."""
     if args.json:
         print(json.dumps(facts), flush=True)
     elif not args.quiet and "error" not in facts:
@@ -295,13 +325,13 @@ def line_of(facts: Facts) -> str:
     if "error" in facts:
         return facts["error"] if song in facts["error"] else f"{song}: {facts['error']}"
     if "skipped" in facts:
-        return f"{song} is left out: {facts['skipped']}"
+        return f"{song} is skipped: {facts['skipped']}"
     stems = ", ".join(facts["stems"].values())
     return f"{song} -> {stems} ({facts['seconds']:.1f} s of audio in {facts['took']:.1f} s)"
 
 
 def write_demo(args: argparse.Namespace) -> Song:
-    """Write the song that --demo separates beside its stems, and say what it is."""
+    """Write the song of --demo to the output folder, print its name, and return it."""
     path = args.out / "demo.ogg"
     write_whole(path, Path(__file__).with_name("demo.ogg").read_bytes())
     if not (args.quiet or args.json):

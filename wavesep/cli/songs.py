@@ -1,4 +1,4 @@
-"""The songs that words of the command line name."""
+"""Finding the songs that are given on the command line."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from ..errors import AudioError, WavesepError
 
 STDIN = "-"
 URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
-IN_THE_WAY = "-o DIR, --skip-existing or --overwrite"
+IN_THE_WAY = "use -o DIR, --skip-existing or --overwrite"
 
-Facts = dict[str, Any]  # what is told of a song: a line of --json
+Facts = dict[str, Any]  # the report of a song: a line of --json
 
 
 @dataclass(frozen=True)
 class Song:
-    """A song that is to be separated.
+    """A song to separate.
 
     Attributes
     ----------
     path : Path
-        What is read.
+        Its file.
     out : Path
-        The folder that its stems go to.
+        The folder for its stems.
     name : str
-        What it is called in messages.
+        Its name in messages.
     """
 
     path: Path
@@ -44,26 +44,26 @@ class Song:
     name: str
 
     def failed(self, message: object) -> Facts:
-        """Return what is told if it cannot be separated."""
+        """Return the report of an error, with the song's name instead of its path."""
         return failed(self.name, str(message).replace(str(self.path), self.name))
 
 
 def failed(name: str, message: object) -> Facts:
-    """Return what is told of a song that cannot be separated."""
+    """Return the report of a song that cannot be separated."""
     return {"song": name, "error": str(message)}
 
 
 def find_songs(words: list[str], out: Path, place: Path) -> tuple[list[Song], list[Facts]]:
-    """Return the songs that words name, and a report for each word that names none.
+    """Return the songs that arguments name, and a report for each argument that names none.
 
     Parameters
     ----------
     words : list of str
         Files, folders, patterns such as "songs/*.mp3", or "-" for standard input.
     out : Path
-        Where stems go. Those of a song in a folder of a folder go to a folder of the same name.
+        The folder for stems. It gets the same folders as a folder that is searched.
     place : Path
-        A folder in which standard input is kept.
+        A folder in which standard input is stored.
     """
     songs, failures = [], []
     for word in dict.fromkeys(words):
@@ -75,7 +75,13 @@ def find_songs(words: list[str], out: Path, place: Path) -> tuple[list[Song], li
 
 
 def songs_of(word: str, out: Path, place: Path) -> list[Song]:
-    """Return the songs that one word names, or raise AudioError if it names none."""
+    """Return the songs that one argument names.
+
+    Raises
+    ------
+    AudioError
+        If it names no song.
+    """
     if word == STDIN:
         return [Song(keep_stdin(place), out, "stdin")]
     if URL.match(word):
@@ -92,7 +98,13 @@ def songs_of(word: str, out: Path, place: Path) -> list[Song]:
 
 
 def songs_in(folder: Path, out: Path) -> list[Song]:
-    """Return the songs below a folder, without hidden ones and ``out``, or raise AudioError."""
+    """Return the songs in a folder and its folders, except hidden ones and those in ``out``.
+
+    Raises
+    ------
+    AudioError
+        If there are none.
+    """
     top, home = folder.resolve(), out.resolve()
     songs = []
     for path in sorted(folder.rglob("*")):
@@ -107,9 +119,17 @@ def songs_in(folder: Path, out: Path) -> list[Song]:
 
 
 def keep_stdin(place: Path) -> Path:
-    """Write standard input to a file, in which decoders can seek, or raise AudioError."""
+    """Write standard input to a file, because decoders need to seek.
+
+    Raises
+    ------
+    AudioError
+        If it is a terminal, closed or empty.
+    OutputError
+        If the file cannot be written.
+    """
     if sys.stdin is None or sys.stdin.isatty():
-        raise AudioError("nothing comes from standard input: wavesep separate - < song.mp3")
+        raise AudioError("nothing comes from standard input: use wavesep separate - < song.mp3")
     path = place / "stdin"
     with writing(path), path.open("wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file)
@@ -119,7 +139,7 @@ def keep_stdin(place: Path) -> Path:
 def distinct(
     songs: list[Song], paths_of: Callable[[Song], list[Path]]
 ) -> tuple[list[Song], list[Facts]]:
-    """Return each song once, and what is told of those whose stems would replace something else."""
+    """Return each song once, and a report for each song whose stems would replace other files."""
     different: dict[str, Song] = {}
     for song in songs:
         different.setdefault(place_of(song.path), song)
@@ -128,10 +148,12 @@ def distinct(
     for song in different.values():
         places = {place_of(path) for path in paths_of(song)}
         if clashes := [taken[place] for place in places if place in taken]:
-            message = f"its stems would have the names of those of {clashes[0].name}"
+            message = f"its stems would replace those of {clashes[0].name}: use another -o DIR"
             failures.append(song.failed(message))
         elif clashes := [different[place] for place in places if place in different]:
-            failures.append(song.failed(f"its stems would replace the song {clashes[0].name}"))
+            failures.append(
+                song.failed(f"its stems would replace the song {clashes[0].name}: use -o DIR")
+            )
         else:
             kept.append(song)
             taken |= dict.fromkeys(places, song)
@@ -141,15 +163,16 @@ def distinct(
 def without_stems(
     songs: list[Song], paths_of: Callable[[Song], list[Path]], *, skip: bool
 ) -> tuple[list[Song], list[Facts]]:
-    """Return the songs that have no stems yet, and what is told of the others.
+    """Return the songs that have no stems yet, and a report for each of the others.
 
     Parameters
     ----------
     songs : list of Song
     paths_of : callable
-        Returns where the stems of a song go.
+        Returns the paths of the stems of a song.
     skip : bool
-        All stems of a song may be there. Default: that is an error, as one without the others is.
+        Report a song whose stems all exist as skipped. Otherwise the report is an error, as it
+        always is if only some of the stems exist.
     """
     kept, others = [], []
     for song in songs:

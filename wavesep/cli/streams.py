@@ -1,4 +1,4 @@
-"""Standard output and standard error whose faults do not stop a command."""
+"""Standard output and standard error whose errors do not stop a command."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any, TextIO
 
 
 class PatientStream:
-    """A text stream that keeps its first fault instead of raising it, and drops what follows.
+    """A text stream that stores its first error instead of raising it, and writes nothing after it.
 
-    The pipe may be closed, the disk full, the terminal gone. Letters that the encoding does not
-    have are written as escapes.
+    Such an error is a closed pipe, a full disk or a closed terminal. Letters that the encoding does
+    not have are written as escapes.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ class PatientStream:
     Attributes
     ----------
     fault : OSError or None
-        The first.
+        The first error.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -30,7 +30,7 @@ class PatientStream:
             stream.reconfigure(errors="backslashreplace")
 
     def write(self, text: str) -> int:
-        """Write a text, if that is possible."""
+        """Write a text, unless there was an error before."""
         if self.fault is None:
             try:
                 self._stream.write(text)
@@ -39,7 +39,7 @@ class PatientStream:
         return len(text)
 
     def flush(self) -> None:
-        """Write what has been kept back, if that is possible."""
+        """Write the buffered text, unless there was an error before."""
         if self.fault is None:
             try:
                 self._stream.flush()
@@ -52,5 +52,5 @@ class PatientStream:
             self._stream.close()
 
     def __getattr__(self, name: str) -> Any:
-        """Return what else the stream has."""
+        """Return any other attribute of the stream."""
         return getattr(self._stream, name)

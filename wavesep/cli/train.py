@@ -34,20 +34,21 @@ TRAIN = """Train a network on folders of audio, one for each stem.
   wavesep train vocals/ accompaniment/
   wavesep train vocals/ drums/ bass/ other/ --preset unet
 
-The network learns all stems but the last, which is what they leave of the
-mixture. The folders need not be of the same songs. Files of the same name are
-the stems of one song. Files that cannot be read are named and left out.
+The network learns all stems except the last. The last stem is the mixture minus
+the others. Files of the same name are the stems of one song. A file that the
+other folders do not have is used, too. Files that cannot be read are reported
+and skipped.
 
-Stop with Ctrl-C and run the same command again: training goes on where it was,
-at most five minutes back. Watch and listen with "tensorboard --logdir runs".
-The figures of every epoch are in log.jsonl, too. Without --valid, a tenth of
-the songs whose stems are all there is kept back to measure with, so folders of
-different songs need --valid. "--epochs 2 --steps 10" is to try it.
+Ctrl-C stops the training. The same command resumes it and loses at most five
+minutes. "tensorboard --logdir runs" shows the progress and plays estimates. The
+scores of every epoch are also in log.jsonl. Without --valid, a tenth of the
+songs with all stems is kept for validation; at least two are needed, so folders
+of different songs need --valid. "--epochs 2 --steps 10" is a short trial.
 
-"--preset vocal_activity --labels clips.csv" trains the network that says when
-somebody sings.
+"--preset vocal_activity --labels clips.csv" trains the network that detects
+singing.
 """
-STOPPED = "stopped; the same command goes on where it was, at most five minutes back"
+STOPPED = "stopped: run the same command to resume; at most five minutes are lost"
 COUNTS = ("epochs", "steps", "batch_size", "most")
 
 log = logging.getLogger("wavesep")
@@ -59,45 +60,58 @@ def add_train(commands: Any) -> None:
     add = command.add_argument
     presets = sorted(name for name, preset in PRESETS.items() if preset.architecture.trained)
     # fmt: off
-    add("stems", type=Path, nargs="+", metavar="STEM", help="folders, two at least")
+    add("stems", type=Path, nargs="+", metavar="STEM", help="a folder for each stem, at least two")
     add("--valid", type=Path, metavar="FOLDER",
-        help="songs to measure with: a folder of folders with the names of the stems'; of two "
-             "stems, vocals/ and accompaniment/")
-    add("--most", type=int, default=24, help="snippets to measure with (default: %(default)s)")
+        help="songs for validation: a folder that contains a folder for each stem, of the same "
+             "name; for two stems, vocals/ and accompaniment/")
+    add("--most", type=int, default=24, help="validation snippets at most (default: %(default)s)")
     add("--run", type=Path, default=Path("runs/first"), dest="folder", metavar="FOLDER",
-        help="checkpoints, logs (default: %(default)s)")
+        help="folder for weights, checkpoints and logs (default: %(default)s)")
     add("--preset", default="filterbank", choices=presets, metavar="NAME",
         help=f"one of {', '.join(presets)} (default: %(default)s)")
     add("--epochs", type=int, default=50, help="default: %(default)s")
     add("--steps", type=int, default=100, metavar="N",
-        help="of an epoch; after each, the run is measured and saved (default: %(default)s)")
-    add("--batch-size", type=int, default=8, metavar="N", help="mixtures (default: %(default)s)")
+        help="steps in an epoch; validation follows each epoch (default: %(default)s)")
+    add("--batch-size", type=int, default=8, metavar="N",
+        help="mixtures in a step (default: %(default)s)")
     add("--seconds", type=float, default=5.0, metavar="S",
-        help="of a mixture, without its context; for networks on raw samples "
+        help="length of a mixture without its context, for networks on raw samples "
              "(default: %(default)s)")
     add("--learning-rate", type=float, metavar="RATE",
-        help="of the first step; it falls to zero as a cosine (default: the network's)")
+        help="rate of the first step; it decays to 0 as a cosine (default: the network's)")
     add("--precision", default="float32", choices=["float32", "bfloat16"],
-        help="that layers compute in; their weights stay float32 (default: %(default)s)")
+        help="precision of the layers; weights stay float32 (default: %(default)s)")
     add("--patience", type=int, default=20, metavar="N",
-        help="stop early after so many epochs without a better one; the last epochs, whose steps "
-             "are small, help most, so give more to a run with --start (default: %(default)s)")
-    add("--start", metavar="NAME|FILE", help="begin with the weights of this model")
+        help="stop after N epochs without improvement. The last epochs, with small learning "
+             "rates, improve most, so choose a larger N with --start (default: %(default)s)")
+    add("--start", metavar="NAME|FILE", help="start with the weights of this model")
     add("--freeze", nargs="*", default=[], metavar="LAYER",
-        help="leave the weights of these layers as they begin, such as analysis_bands")
+        help="do not train these layers, such as analysis_bands")
     add("--dry", action="store_true",
-        help="leave the vocals as they were recorded: no effects of a studio")
-    add("--labels", type=Path, metavar="CSV", help="MIR-1K's, of vocal activity")
+        help="do not apply studio effects to the vocals")
+    add("--labels", type=Path, metavar="CSV", help="labels of MIR-1K for vocal activity")
     add("--strict", action="store_true",
-        help="refuse a folder with a file that cannot be opened")
+        help="stop if a file cannot be opened (default: skip it)")
     add("--seed", type=int, default=0)
-    add("--card", type=Path, metavar="JSON", help="licence and data card of the weights")
+    add("--card", type=Path, metavar="JSON", help="licence and data card for the model file")
     # fmt: on
 
 
 def train(args: argparse.Namespace, console: Console) -> int:
-    """Train, say how far it is, and leave the best model in the folder of the run."""
-    del console  # the run says itself how far it is
+    """Train a network, and write the best model and the checkpoints to the folder of the run.
+
+    Raises
+    ------
+    OptionError
+        If an option is invalid, or the folder holds a run with other settings.
+    AudioError
+        If a folder has no audio, or with ``--strict``, a file that cannot be opened.
+    ModelFileError
+        If the model of ``--start`` or the checkpoint cannot be read.
+    OutputError
+        If a file cannot be written.
+    """
+    del console  # training prints its own progress
     check(args)
     log.setLevel(min(log.getEffectiveLevel(), logging.INFO))
     try:
@@ -105,7 +119,7 @@ def train(args: argparse.Namespace, console: Console) -> int:
             from ..training import fit
         run(args, fit)
     except OtherRunError as error:
-        raise OtherRunError(f"{error}, by --run") from error
+        raise OtherRunError(f"{error} (--run)") from error
     except KeyboardInterrupt:
         print(STOPPED, file=sys.stderr)
         return INTERRUPTED
@@ -113,9 +127,15 @@ def train(args: argparse.Namespace, console: Console) -> int:
 
 
 def check(args: argparse.Namespace) -> None:
-    """Raise OptionError on what cannot be trained."""
+    """Check the options that argparse cannot check.
+
+    Raises
+    ------
+    OptionError
+        If one is invalid.
+    """
     if len(args.stems) < 2:
-        raise OptionError("give a folder for each stem, two at least")
+        raise OptionError("give at least two folders, one for each stem")
     for name in COUNTS:
         if getattr(args, name) < 1:
             raise OptionError(f"--{name.replace('_', '-')} must be 1 or more")
@@ -124,7 +144,7 @@ def check(args: argparse.Namespace) -> None:
 
 
 def run(args: argparse.Namespace, fit: Any) -> None:
-    """Build the network, open the folders and train."""
+    """Build the network, open the folders and train the network."""
     import keras
 
     from ..bench.limits import product_rate
@@ -154,7 +174,13 @@ def run(args: argparse.Namespace, fit: Any) -> None:
 
 
 def read_about(args: argparse.Namespace) -> About:
-    """Return what the model file is to say, or raise OptionError if the card is no JSON."""
+    """Return the sources, the licence and the data card for the model file.
+
+    Raises
+    ------
+    OptionError
+        If the card cannot be read as JSON.
+    """
     from ..training import About
 
     sources = TWO_STEMS if len(args.stems) == 2 else tuple(folder.name for folder in args.stems)
@@ -166,7 +192,13 @@ def read_about(args: argparse.Namespace) -> About:
 
 
 def architecture_of(args: argparse.Namespace, file: ModelFile | None) -> tuple[Architecture, int]:
-    """Return the architecture and the sample rate of a file or a preset, or raise OptionError."""
+    """Return the architecture and the sample rate of a file, or of the preset.
+
+    Raises
+    ------
+    OptionError
+        If the network detects vocal activity and there are no labels.
+    """
     if file:
         architecture, sample_rate = file.architecture, file.sample_rate
     else:
@@ -174,14 +206,20 @@ def architecture_of(args: argparse.Namespace, file: ModelFile | None) -> tuple[A
         architecture = replace(preset.architecture, targets=len(args.stems) - 1)
         sample_rate = preset.sample_rate
     if isinstance(architecture, ActivityArchitecture) and not args.labels:
-        raise OptionError("a network that says when somebody sings needs --labels")
+        raise OptionError("a vocal activity network needs --labels")
     return architecture, sample_rate
 
 
 def build(
     args: argparse.Namespace, architecture: Architecture, file: ModelFile | None
 ) -> keras.Model:
-    """Build the network and freeze layers, or raise OptionError."""
+    """Build the network and freeze layers.
+
+    Raises
+    ------
+    OptionError
+        If the network has no layer of a name.
+    """
     from ..engines.devices import computing_in
 
     with computing_in(args.precision):
@@ -196,7 +234,7 @@ def build(
 def open_stems(
     args: argparse.Namespace, sources: tuple[str, ...]
 ) -> tuple[list[Clips], list[Clips]]:
-    """Return the clips to train on and those to measure with, a set for each stem."""
+    """Return the clips for training and those for validation, one set for each stem."""
     from ..data import Clips
     from ..data.clips import pairs, split_names
 
@@ -220,7 +258,7 @@ def examples_of(
     stems: list[Clips],
     valid: list[Clips],
 ) -> tuple[Mixes, Validating, About]:
-    """Return what is trained on, what is measured with, and what the model file says."""
+    """Return the training examples, the validation, and the facts for the model file."""
     order: dict[str, Any] = {
         "batches": args.steps,
         "batch_size": args.batch_size,
@@ -262,7 +300,7 @@ def activity_examples(
     valid: list[Clips],
     order: dict[str, Any],
 ) -> tuple[Mixes, Validating]:
-    """Return the same for a network of vocal activity."""
+    """Return the training examples and the validation of a vocal activity network."""
     from ..data.labels import ActivityExamples, read_labels
     from ..training.activity import ActivityValidation
 
