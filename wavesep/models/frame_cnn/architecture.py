@@ -44,7 +44,7 @@ class FrameArchitecture(SpectrogramArchitecture):
         if self.channels != 1 or len(self.filters) != CONVOLUTIONS:
             raise ValueError(
                 f"channels must be 1 and filters {CONVOLUTIONS} numbers, "
-                f"not {self.channels} and {self.filters}"
+                f"not {self.channels} and {len(self.filters)}"
             )
         if self.frames < POOL**2 or self.frames % 2 == 0:
             raise ValueError(f"frames must be odd and {POOL**2} or more, not {self.frames}")

@@ -43,8 +43,8 @@ class UNetArchitecture(MaskArchitecture):
         super().__post_init__()
         if self.window % 2 ** (self.depth + 1):
             raise ValueError(
-                f"window must be a multiple of {2 ** (self.depth + 1)} for depth={self.depth}, "
-                f"not {self.window}"
+                f"window must be a multiple of 2 ** (depth + 1), not {self.window} "
+                f"with depth={self.depth}"
             )
 
     @property
