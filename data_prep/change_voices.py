@@ -48,9 +48,11 @@ def main() -> int:
     )
     add_options(parser)
     parser.add_argument("--vocals", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--licence", default="not stated", help="default: %(default)s")
     parser.add_argument(
-        "--seed", type=int, default=0, help="of the random changes (default: %(default)s)"
+        "--licence", default="not stated", help="licence of the files (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the random changes (default: %(default)s)"
     )
     args = parser.parse_args()
     try:

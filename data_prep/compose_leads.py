@@ -97,9 +97,11 @@ def main() -> int:
     parser.add_argument(
         "--pieces", type=int, default=60, help="number of pieces (default: %(default)s)"
     )
-    parser.add_argument("--licence", default="not stated", help="default: %(default)s")
     parser.add_argument(
-        "--seed", type=int, default=0, help="of the random music (default: %(default)s)"
+        "--licence", default="not stated", help="licence of the files (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the random music (default: %(default)s)"
     )
     args = parser.parse_args()
     for soundfont in args.soundfonts:

@@ -85,17 +85,24 @@ def main() -> int:
     parser.add_argument(
         "links", type=Path, help="a .csv file, or a text file with one link per line"
     )
-    parser.add_argument("--stem", choices=TWO_STEMS, help="of links without a stem")
+    parser.add_argument("--stem", choices=TWO_STEMS, help="stem of links that have none")
     parser.add_argument(
-        "--licence", default="not stated", help="of links without one (default: %(default)s)"
+        "--licence",
+        default="not stated",
+        help="licence of links that have none (default: %(default)s)",
     )
     parser.add_argument(
-        "--valid-share", type=float, default=0.1, help="of the songs (default: %(default)s)"
+        "--valid-share",
+        type=float,
+        default=0.1,
+        help="share of songs for validation (default: %(default)s)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the splits (default: %(default)s)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the splits (default: %(default)s)"
+    )
     parser.add_argument(
         "--timeout", type=float, default=TIMEOUT, metavar="S",
-        help="give up after so many seconds without data (default: %(default)s)",
+        help="give up after this many seconds without data (default: %(default)s)",
     )  # fmt: skip
     args = parser.parse_args()
     try:

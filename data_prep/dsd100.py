@@ -35,9 +35,14 @@ def main() -> int:
     add_options(parser)
     parser.add_argument("dsd100", type=Path, help="folder with Mixtures/ and Sources/")
     parser.add_argument(
-        "--valid-share", type=float, default=0.16, help="of the Dev songs (default: %(default)s)"
+        "--valid-share",
+        type=float,
+        default=0.16,
+        help="share of Dev songs for validation (default: %(default)s)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the splits (default: %(default)s)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the splits (default: %(default)s)"
+    )
     args = parser.parse_args()
     folders = sorted((args.dsd100 / "Sources").glob("*/*/"))
     if not folders:

@@ -32,11 +32,18 @@ def main() -> int:
     for stem in TWO_STEMS:
         parser.add_argument(f"--{stem}", type=Path, nargs="+", default=[], metavar="FOLDER")
     parser.add_argument("--source", help="origin of the files (default: the folder's name)")
-    parser.add_argument("--licence", default="not stated", help="default: %(default)s")
     parser.add_argument(
-        "--valid-share", type=float, default=0.1, help="of the songs (default: %(default)s)"
+        "--licence", default="not stated", help="licence of the files (default: %(default)s)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the splits (default: %(default)s)")
+    parser.add_argument(
+        "--valid-share",
+        type=float,
+        default=0.1,
+        help="share of songs for validation (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the splits (default: %(default)s)"
+    )
     args = parser.parse_args()
     if not 0 <= args.valid_share < 1:
         parser.error("--valid-share must be at least 0 and less than 1")

@@ -86,9 +86,11 @@ def main() -> int:
         help="number of songs for each library (default: %(default)s)",
     )
     parser.add_argument("--melody", type=Path, metavar="CSV", help="default: drawn at random")
-    parser.add_argument("--licence", default="not stated", help="default: %(default)s")
     parser.add_argument(
-        "--seed", type=int, default=0, help="of the random songs (default: %(default)s)"
+        "--licence", default="not stated", help="licence of the files (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the random songs (default: %(default)s)"
     )
     args = parser.parse_args()
     try:

@@ -14,7 +14,7 @@ from scipy import signal
 
 from ..audio import Audio
 
-EQUALISER_TAPS = 511  # odd: a symmetric filter of odd length has no delay after centring
+EQUALISER_TAPS = 511  # odd, so that the filter has a middle tap and, centred on it, no delay
 
 
 def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:

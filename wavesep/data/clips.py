@@ -183,7 +183,7 @@ class Clips:
         try:
             part = read_part(path, begin, end - begin)
             check_sound(part, begin)
-        except (AudioError, MemoryError) as error:  # a wrong length in the header does not fit
+        except (AudioError, MemoryError) as error:  # a wrong length may need too much memory
             fault = ClipError(path, str(error))
             with self._telling:
                 if index not in self._faults:

@@ -106,7 +106,7 @@ def echoes(audio: Sound, sample_rate: int, *, delay: Setting, feedback: Setting,
         gain = xp.astype(delay * k < samples, audio.dtype) * feedback ** (k - 1) * dull**k
         if ping_pong:
             gain = gain * xp.astype(sides == k % 2, audio.dtype)
-        # whole turns do not change the angle, and 32 bits are too few for so many
+        # whole turns do not change the angle, and 32-bit floats cannot represent so many
         angle = xp.astype(k * turns % size, audio.dtype) * (2 * math.pi / size)
         total = total + spectrum * gain * (xp.cos(angle) - 1j * xp.sin(angle))
     return xp.fft.irfft(total, n=size)[..., :samples]

@@ -59,7 +59,7 @@ def read_labels(path: str | os.PathLike[str], subset: str | None = None) -> Labe
 
 
 def label_at(labels: NDArray[np.bool_], seconds: float) -> bool:
-    """Return the label at a time in seconds; False where there is none."""
+    """Return the label at a time in seconds; False if there is none."""
     index = int(seconds / LABEL_SECONDS)
     return bool(labels[index]) if 0 <= index < len(labels) else False
 

@@ -23,7 +23,7 @@ from .production import Production, Studio
 ALIGNED_SHARE = 0.4  # of the mixtures have stems of one song
 SUNG_SHARE = 0.7  # of a target's length in which somebody sings
 TRIES = 8  # to find a snippet with that much singing
-BALANCE_DB = 3.0  # by which the gains of stems of one song differ from a common one
+BALANCE_DB = 3.0  # largest difference of a stem's gain from its song's common gain
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 Drawn = TypeVar("Drawn")

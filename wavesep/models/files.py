@@ -194,7 +194,7 @@ def read_model_file(model: str | os.PathLike[str]) -> ModelFile:
 
 
 def checked_file(path: Path) -> ModelFile:
-    """Read and check a model file; errors do not name it.
+    """Read and check a model file.
 
     Raises
     ------
