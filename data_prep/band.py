@@ -1,4 +1,4 @@
-"""What a band plays below a melody: drums, bass, chords, as notes for a synthesizer."""
+"""A band that accompanies a melody: drums, bass and chords, as notes for a synthesizer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Chord = list[int]  # pitch classes, the root first
 
 @dataclass(frozen=True)
 class Tune:
-    """What the musicians know of a piece.
+    """The key, the tempo and the chords of a piece.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Tune:
     scale : tuple of int
         Semitones above the tonic.
     steps : float array, (steps,)
-        When each sixteenth of all bars begins, in seconds.
+        Begin of each sixteenth note of all bars, in seconds.
     chords : list of list of int
         The chord of each half bar.
     """
@@ -46,16 +46,16 @@ class Tune:
 
     @property
     def step(self) -> float:
-        """Length of a sixteenth, in seconds."""
+        """Length of a sixteenth note, in seconds."""
         return float(self.steps[1] - self.steps[0])
 
     def chord(self, i: int) -> Chord:
-        """Return the chord that sounds at sixteenth i."""
+        """Return the chord at sixteenth note i."""
         return self.chords[i // HALF_BAR]
 
 
 def draw_tune(seconds: float, rng: np.random.Generator) -> Tune:
-    """Return a key, a tempo of 60 to 180 beats a minute, and chords that come again."""
+    """Draw a key, a tempo of 60 to 180 beats per minute, and chords that repeat."""
     tonic = int(rng.integers(12))
     scale = SEVEN_TONES[rng.integers(len(SEVEN_TONES))]
     steps = np.arange(0, seconds, 60 / rng.uniform(60, 180) / 4)
@@ -71,7 +71,7 @@ def draw_tune(seconds: float, rng: np.random.Generator) -> Tune:
 
 
 def drums(tune: Tune, rng: np.random.Generator) -> Instrument:
-    """Return a bar of drums, over and over, with a few hits more or less."""
+    """Return a bar of drums that repeats, with a few random changes."""
     snare = np.tile([0, 0, 0, 0.03, 0.9, 0.03, 0.05, 0.05], 2)
     bar = {
         KICK: rng.random(STEPS) < np.tile([0.9, 0.02, 0.15, 0.05, 0.2, 0.02, 0.2, 0.05], 2),
@@ -88,7 +88,7 @@ def drums(tune: Tune, rng: np.random.Generator) -> Instrument:
 
 
 def bass(tune: Tune, rng: np.random.Generator) -> Instrument:
-    """Return the chords' roots, now and then another of their tones."""
+    """Return a bass line: mostly the roots of the chords, sometimes another of their tones."""
     rhythm = rng.random(STEPS) < np.tile([1, 0.02, 0.3, 0.1], 4) * rng.uniform(0.4, 1)
     rhythm[[0, HALF_BAR]] = True
     lowest = int(rng.integers(26, 36))
@@ -102,7 +102,7 @@ def bass(tune: Tune, rng: np.random.Generator) -> Instrument:
 
 
 def harmony(tune: Tune, rng: np.random.Generator) -> Instrument:
-    """Return chords in a rhythm, whole or one tone after the other."""
+    """Return chords in a rhythm, as chords or as arpeggios."""
     broken = rng.random() < 0.5
     rhythm = rng.random(STEPS) < np.tile(rng.permutation([1, 0.1, 0.5, 0.1]), 4)
     if broken:
@@ -121,7 +121,7 @@ def harmony(tune: Tune, rng: np.random.Generator) -> Instrument:
 
 
 def pad(tune: Tune, rng: np.random.Generator) -> Instrument:
-    """Return chords that are held."""
+    """Return sustained chords."""
     lowest = int(rng.integers(48, 66))
     played = Instrument(int(rng.choice(PADS)))
     for chord, begin in zip(tune.chords, tune.steps[::HALF_BAR], strict=True):
@@ -131,7 +131,7 @@ def pad(tune: Tune, rng: np.random.Generator) -> Instrument:
 
 
 def power_chords(tune: Tune, rng: np.random.Generator) -> Instrument:
-    """Return roots with their fifths and octaves, struck in a rhythm or held."""
+    """Return power chords in a rhythm: roots with their fifths and octaves."""
     rhythm = rng.random(STEPS) < np.tile([1, rng.choice([0, 0.5]), rng.choice([0.3, 1]), 0.1], 4)
     rhythm[[0, HALF_BAR]] = True
     begins = np.flatnonzero(np.resize(rhythm, len(tune.steps)))
@@ -147,12 +147,12 @@ def power_chords(tune: Tune, rng: np.random.Generator) -> Instrument:
 
 
 def above(lowest: int, tone: int) -> int:
-    """Return the first key from the lowest on that has this tone."""
+    """Return the first key, from the lowest key upwards, with this pitch class."""
     return lowest + (tone - lowest) % 12
 
 
 def note(begin: float, length: float, key: int, velocity: int, rng: np.random.Generator) -> Note:
-    """Return a note as people play it: not quite in time, not quite as loud as the last."""
+    """Return a note with small random changes of its time and velocity, as people play."""
     begin = max(0.0, begin + rng.normal(0, 0.006))
     loud = int(np.clip(velocity + rng.normal(0, 10), 1, 127))
     return Note(loud, int(np.clip(key, 0, 127)), begin, begin + max(0.05, length))

@@ -1,13 +1,13 @@
-"""Make other voices out of recorded singing: larger and smaller, breathier, an octave away.
+"""Change recorded voices: move the formants, the breath noise and the octave.
 
     python data_prep/change_voices.py changed --vocals singers/vocals
 
-makes changed/train/vocals, a mono file of the same name for every recording. Each stays in time
-and in key, so it still belongs to its accompaniment: ``link_folders.py`` brings the two together.
-Run it again to go on, and with another --seed into another folder; changed/skipped.csv says which
-recordings could not be changed, and why.
+makes changed/train/vocals, with a mono file of the same name for every recording. The changed voice
+keeps its time and its key, so it still fits its accompaniment. ``link_folders.py`` combines the
+two. To continue, run the same command again. For other voices, use another --seed and another
+folder. changed/skipped.csv lists the recordings that could not be changed, and why.
 
-Pitch, spectral envelope and noise are taken apart, changed and put together again by WORLD: M.
+The vocoder WORLD analyses pitch, spectral envelope and noise, and synthesises the changed voice: M.
 Morise, F. Yokomori and K. Ozawa, "WORLD: A Vocoder-Based High-Quality Speech Synthesis System for
 Real-Time Applications", IEICE Transactions on Information and Systems, 2016.
 """
@@ -42,14 +42,18 @@ Frames = NDArray[np.float64]
 
 
 def main() -> int:
-    """Read the command line, make the voices, return the exit code."""
+    """Read the command line, change the voices, return the exit code."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_options(parser)
     parser.add_argument("--vocals", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--licence", default="not stated", help="default: %(default)s")
-    parser.add_argument("--seed", type=int, default=0, help="of the voices (default: %(default)s)")
+    parser.add_argument(
+        "--licence", default="not stated", help="licence of the files (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the random changes (default: %(default)s)"
+    )
     args = parser.parse_args()
     try:
         found = find_audio(args.vocals)
@@ -67,7 +71,13 @@ def main() -> int:
 
 
 def read_changed(path: Path, seed: tuple[int, ...]) -> dict[str, Sound]:
-    """Return a recording as sung by somebody else."""
+    """Read a recording and change its voice.
+
+    Raises
+    ------
+    AudioError
+        If it cannot be read, or nobody sings in it.
+    """
     audio, rate = read_audio(path)
     voice = audio.mean(axis=1, dtype=np.float64)
     pitch, times = pyworld.dio(voice, rate, *PITCHES)
@@ -92,14 +102,14 @@ def read_changed(path: Path, seed: tuple[int, ...]) -> dict[str, Sound]:
 
 
 def draw_octave(middle: float, rng: np.random.Generator) -> float:
-    """Return by what to multiply a voice's pitch, given its middle in Hz."""
+    """Draw a factor for the pitch: 0.5, 1 or 2; ``middle`` is the median pitch in Hz."""
     low, high = SUNG
     possible = [octave for octave in FORMANTS if low <= middle * octave <= high]
     return float(rng.choice(possible or [1.0]))
 
 
 def stretched(spectra: Frames, factor: float) -> Frames:
-    """Move what spectra, ``(frames, frequencies)``, hold to frequencies so many times as high."""
+    """Move the content of spectra, ``(frames, frequencies)``, to ``factor`` times the frequency."""
     places = np.arange(spectra.shape[1])
     return np.array([np.interp(places / factor, places, frame) for frame in spectra])
 

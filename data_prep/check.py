@@ -1,13 +1,19 @@
-"""Say what in a prepared set would spoil training.
+"""Check a prepared set for faults that harm training.
 
     python data_prep/check.py prepared/
 
-It finds files that are missing, changed, silent, clipped or have an offset; files of another sample
-rate than most; mono files stored as stereo; cut bandwidths, such as an MP3's at 16 kHz; levels far
-from the others'; the same sound in two files, at any level and in any format, above all in train/
-and valid/. By the vocals of the shipped model, it finds acapellas with music and instrumentals with
-singing: listen to these, since the model makes mistakes. It prints a report and writes report.txt,
-report.json and pictures to prepared/check. The exit code is 1 if it found something.
+It finds
+
+* files that are missing, changed, silent, clipped or have an offset;
+* files with another sample rate than most, and mono files stored as stereo;
+* files with a limited bandwidth, such as that of an MP3 at 16 kHz;
+* files whose level is far from the median;
+* the same sound in two files, at any level and in any format, above all in train/ and valid/;
+* acapellas with music, and instrumentals with singing. It finds these with the shipped model, which
+  makes mistakes: listen to them.
+
+It prints a report and writes report.txt, report.json and a picture to prepared/check. The exit code
+is 1 if it found something.
 """
 
 from __future__ import annotations
@@ -69,7 +75,7 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that would spoil training."""
+    """A fault of a file."""
 
     kind: str
     path: str
@@ -81,10 +87,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("prepared", type=Path, help="a set that a script of this folder made")
+    parser.add_argument("prepared", type=Path, help="folder of the prepared set")
     parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1, metavar="N",
-                        help="processes (default: one a core)")  # fmt: skip
-    parser.add_argument("--no-listening", action="store_true", help="leave the model out: faster")
+                        help="number of processes (default: one per core)")  # fmt: skip
+    parser.add_argument("--no-listening", action="store_true", help="do not run the model; faster")
     args = parser.parse_args()
     try:
         entries = read_manifest(args.prepared)
@@ -115,7 +121,7 @@ def main() -> int:
 
 @cache
 def separator() -> Separator:
-    """Return the shipped model's separator, loaded once in a process."""
+    """Return the separator with the shipped model; each process loads it once."""
     return Separator()
 
 
@@ -123,7 +129,7 @@ def examine_all(
     folder: Path, entries: Sequence[Entry], jobs: int, listen: bool,
     examined: dict[str, Examined], findings: list[Finding],
 ) -> None:  # fmt: skip
-    """Examine all files in several processes; add to examined and findings."""
+    """Examine all files in several processes; add the results to ``examined`` and ``findings``."""
     pool = ProcessPoolExecutor(jobs, get_context("spawn"), ignore_interrupts)
     try:
         results = pool.map(examine_file, [folder] * len(entries), entries, [listen] * len(entries))
@@ -140,7 +146,7 @@ def examine_all(
 
 
 def examine_file(folder: Path, entry: Entry, listen: bool) -> Examined | str:
-    """Return what a file is like, or what is wrong with it."""
+    """Return the properties of a file, or why it cannot be examined."""
     path = folder / entry.path
     if not path.is_file():
         return "it is not there"
@@ -154,7 +160,7 @@ def examine_file(folder: Path, entry: Entry, listen: bool) -> Examined | str:
 
 
 def judge(entry: Entry, file: Examined) -> Iterator[Finding]:
-    """Yield what is wrong with one file by itself."""
+    """Yield the faults of one file."""
     half = entry.sample_rate / 2
     if file.silent >= MOSTLY_SILENT:
         yield Finding("silent", entry.path, f"{file.silent:.0%} of it")
@@ -173,7 +179,7 @@ def judge(entry: Entry, file: Examined) -> Iterator[Finding]:
 
 
 def judge_rates(entries: Sequence[Entry]) -> Iterator[Finding]:
-    """Yield the files of another sample rate than most of the sound has."""
+    """Yield the files whose sample rate is not the most common one."""
     seconds: Counter[int] = Counter()
     for entry in entries:
         seconds[entry.sample_rate] += round(entry.seconds)
@@ -195,7 +201,7 @@ def judge_levels(entries: Sequence[Entry]) -> Iterator[Finding]:
 
 
 def find_twins(entries: Sequence[Entry], examined: Mapping[str, Examined]) -> Iterator[Finding]:
-    """Yield the pairs of files that hold the same sound; stems of one song are not compared."""
+    """Yield the pairs of files with the same sound; stems of one song are not compared."""
     hashes: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
         hashes[entry.sha256].append(entry)
@@ -210,16 +216,16 @@ def find_twins(entries: Sequence[Entry], examined: Mapping[str, Examined]) -> It
 
 
 def twin(first: Entry, second: Entry, how: str) -> Finding:
-    """Return the finding that two files hold the same sound."""
+    """Return the finding that two files contain the same sound."""
     kind = "twins" if split_of(first) == split_of(second) else "leaks"
     return Finding(kind, first.path, f"{how} {second.path}")
 
 
 def shared_prints(prints: Sequence[NDArray[np.uint32]]) -> dict[tuple[int, int], float]:
-    """Return which pairs of fingerprints have much in common, and which share of one of them.
+    """Return the pairs of fingerprints with a large common part, and its share of one of them.
 
-    Every fourth number of each is looked for in all others; what counts are those that lie as far
-    apart in the one as in the other.
+    Every fourth number of each fingerprint is searched for in all others. Matches count if they
+    have the same distance in both.
     """
     every = [(i, np.arange(0, len(p), STEP)) for i, p in enumerate(prints)]
     numbers = np.concatenate([prints[i][places] for i, places in every])
@@ -247,12 +253,12 @@ def shared_prints(prints: Sequence[NDArray[np.uint32]]) -> dict[tuple[int, int],
 
 
 def split_of(entry: Entry) -> str:
-    """Return the split that a file is in."""
+    """Return the split of a file."""
     return entry.path.split("/", 1)[0]
 
 
 def song_of(entry: Entry) -> tuple[str, str]:
-    """Return the split and the song of a file, which its stems share."""
+    """Return the split and the song of a file; they are the same for the stems of a song."""
     split, _, name = entry.path.split("/", 2)
     return split, name
 
@@ -278,7 +284,7 @@ def report(entries: Sequence[Entry], findings: Sequence[Finding]) -> str:
 def as_json(
     entries: Sequence[Entry], examined: Mapping[str, Examined], findings: Sequence[Finding]
 ) -> str:
-    """Return the findings and every file's figures."""
+    """Return the findings and the properties of every file as JSON."""
     files = {}
     for entry in entries:
         figures = asdict(entry) | asdict(examined[entry.path])
@@ -291,7 +297,7 @@ def as_json(
 
 
 def draw(entries: Sequence[Entry], examined: Mapping[str, Examined], out: Path) -> None:
-    """Draw how levels, bandwidths, durations and the model's vocals are spread."""
+    """Draw histograms of levels, bandwidths, durations and the level of the model's vocals."""
     figure = Figure(figsize=(11, 7), layout="constrained")
     panels = {
         "loudness, LUFS": {e.path: e.loudness for e in entries},

@@ -1,15 +1,16 @@
-"""Compose music whose leads resemble a singer: for the other side of the mixture.
+"""Compose accompaniments with lead instruments that resemble a singer.
 
     python data_prep/compose_leads.py composed --soundfonts FluidR3_GM.sf2
 
-makes composed/train/accompaniment, stereo files of a minute. Distorted guitars, synthesizers,
-strings, choirs of synthesizers, brass and wind instruments play melodies in the range of voices, as
-singers phrase them (one note glides into the next, vibrato begins late), over drums, bass and
-chords, with reverberation and echoes. Run it again to go on, and with another --seed for other
-music.
+makes composed/train/accompaniment, with stereo files of a minute. Distorted guitars, synthesizers,
+strings, synthetic choirs, brass and wind instruments play melodies in the range of voices. They
+phrase as singers do: notes glide into the next, and vibrato begins late. Drums, bass and chords
+accompany them, with reverberation and echoes. To continue, run the same command again. For other
+music, use another --seed.
 
-FluidSynth plays: its library must be there (Debian: libfluidsynth3). Of the SoundFonts, one is
-drawn for each piece; without any, it is the one that pretty_midi brings along, TimGM6mb.
+FluidSynth plays the music. Its library must be installed (Debian: libfluidsynth3). Each piece uses
+one of the SoundFonts at random. Without --soundfonts, all use TimGM6mb, which is part of
+pretty_midi.
 """
 
 from __future__ import annotations
@@ -61,21 +62,21 @@ Samples = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Part:
-    """What one musician plays, and how it is heard.
+    """What one musician plays, and how it is mixed.
 
     Attributes
     ----------
     instrument : Instrument
     level : float
-        dB.
+        In dB.
     drive : float or None
-        dB that an amplifier is overdriven by; None: there is none.
+        Overdrive of a guitar amplifier, in dB. None: no amplifier.
     wet : float, in [0, 1]
-        Share of it that is sent to the room.
+        Share of the sound that gets reverberation.
     echo : float
-        Seconds between echoes; 0: none.
+        Seconds between echoes. 0: no echoes.
     doubled : bool
-        Played twice, left and right.
+        Whether the part is played twice, once for left and once for right.
     """
 
     instrument: Instrument
@@ -93,9 +94,15 @@ def main() -> int:
     )
     add_options(parser)
     parser.add_argument("--soundfonts", type=Path, nargs="+", metavar="SF2", default=[])
-    parser.add_argument("--pieces", type=int, default=60, help="default: %(default)s")
-    parser.add_argument("--licence", default="not stated", help="default: %(default)s")
-    parser.add_argument("--seed", type=int, default=0, help="of the music (default: %(default)s)")
+    parser.add_argument(
+        "--pieces", type=int, default=60, help="number of pieces (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--licence", default="not stated", help="licence of the files (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the random music (default: %(default)s)"
+    )
     args = parser.parse_args()
     for soundfont in args.soundfonts:
         if not soundfont.is_file():
@@ -109,7 +116,7 @@ def main() -> int:
 
 
 def compose(soundfonts: list[Path], seed: tuple[int, ...]) -> dict[str, Sound]:
-    """Return a piece of music."""
+    """Return a random piece of music."""
     rng = np.random.default_rng(seed)
     tune = draw_tune(SECONDS, rng)
     parts = [*draw_leads(tune, rng), *draw_backing(tune, rng)]
@@ -121,7 +128,7 @@ def compose(soundfonts: list[Path], seed: tuple[int, ...]) -> dict[str, Sound]:
 
 
 def draw_backing(tune: Tune, rng: np.random.Generator) -> list[Part]:
-    """Return what is below the leads."""
+    """Return the parts that accompany the leads."""
     makers = ((drums, 0.75), (bass, 0.8), (harmony, 0.7), (pad, 0.4))
     parts = [
         Part(thinned(maker(tune, rng), tune, rng), rng.uniform(-14, -3), wet=rng.uniform(0, 0.2))
@@ -136,7 +143,7 @@ def draw_backing(tune: Tune, rng: np.random.Generator) -> list[Part]:
 
 
 def thinned(played: Instrument, tune: Tune, rng: np.random.Generator) -> Instrument:
-    """Leave an instrument out of some groups of four bars."""
+    """Remove an instrument from some groups of four bars."""
     group = 64 * tune.step
     out = rng.random(int(SECONDS / group) + 2) < 0.2
     played.notes = [n for n in played.notes if not out[int(n.start / group)]]
@@ -144,7 +151,7 @@ def thinned(played: Instrument, tune: Tune, rng: np.random.Generator) -> Instrum
 
 
 def draw_leads(tune: Tune, rng: np.random.Generator) -> Iterator[Part]:
-    """Yield one to three leads; one of four has a twin, at an interval."""
+    """Yield one to three leads; one of four is doubled at an interval."""
     for _ in range(rng.integers(1, 4)):
         kind = str(rng.choice([*LEADS], p=SHARES))
         lead = draw_lead(tune, kind, rng)
@@ -163,7 +170,7 @@ def draw_leads(tune: Tune, rng: np.random.Generator) -> Iterator[Part]:
 
 
 def draw_lead(tune: Tune, kind: str, rng: np.random.Generator) -> Instrument:
-    """Return a melody with its bends, by an instrument of this kind."""
+    """Return a melody with its pitch bends for an instrument of this kind."""
     programs, middles = LEADS[kind]
     keys = keys_around(rng.uniform(*middles), rng.uniform(4, 7), tune.tonic, tune.scale)
     beat = 4 * tune.step
@@ -191,7 +198,7 @@ def draw_lead(tune: Tune, kind: str, rng: np.random.Generator) -> Instrument:
 def play_phrase(
     played: Instrument, notes: list[Note], style: Style, bound: bool, rng: np.random.Generator
 ) -> None:
-    """Add a phrase to what is played: struck note by note, or one that is only bent."""
+    """Add a phrase to an instrument: with a new note for each note, or one note that is bent."""
     times = np.arange(notes[0].begin, notes[-1].end, FRAME)
     line = melody_line(notes, times, style, rng)
     middle = float(round((line.min() + line.max()) / 2))
@@ -207,7 +214,7 @@ def play_phrase(
 
 
 def mix(parts: list[Part], soundfont: str | None, rng: np.random.Generator) -> Samples:
-    """Return how all parts sound, in one room, ``(samples, 2)``."""
+    """Return the sound of all parts in one room, ``(samples, 2)``."""
     keep_in_memory(soundfont)
     synthesizer, number, _ = get_fluidsynth_instance(soundfont, fs=RATE)
     for effect in ("reverb", "chorus"):
@@ -228,7 +235,7 @@ def mix(parts: list[Part], soundfont: str | None, rng: np.random.Generator) -> S
 def heard(
     part: Part, synthesizer: fluidsynth.Synth, number: int, rng: np.random.Generator
 ) -> Samples:
-    """Return the sound of a part that is played once, at its level."""
+    """Return the sound of one take of a part, ``(samples,)``, at its level."""
     synthesizer.system_reset()
     played = deepcopy(part.instrument)
     for n in played.notes:  # nobody plays twice alike
@@ -245,20 +252,20 @@ def heard(
 
 @lru_cache
 def keep_in_memory(soundfont: str | None) -> fluidsynth.Synth:
-    """Return a synthesizer as long as which is there, FluidSynth reads its SoundFont only once."""
+    """Return a synthesizer that keeps its SoundFont in memory, so that it is read only once."""
     return get_fluidsynth_instance(soundfont)[0]
 
 
 def amplified(sound: Samples, drive: float, rng: np.random.Generator) -> Samples:
-    """Return what comes out of an overdriven guitar amplifier and its loudspeaker.
+    """Return a sound after an overdriven guitar amplifier and its loudspeaker.
 
     Parameters
     ----------
     sound : float64 array, (samples,)
     drive : float
-        dB by which the input's loudest samples exceed what the amplifier can give.
+        Gain before the amplifier's limit, in dB, relative to the loudest sample.
     rng : numpy.random.Generator
-        Draws how thin the input is, how lopsided the valves, and the filters of the loudspeaker.
+        Draws the high-pass at the input, the asymmetry of the valves and the loudspeaker's filters.
     """
     thin = butter(1, rng.uniform(60, 400), "highpass", fs=RATE, output="sos")
     sound = sosfilt(thin, sound / np.abs(sound).max())
@@ -275,7 +282,7 @@ def amplified(sound: Samples, drive: float, rng: np.random.Generator) -> Samples
 
 
 def echoed(sound: Samples, seconds: float) -> Samples:
-    """Return a sound with four echoes, each 8 dB softer than the last."""
+    """Return a sound with four echoes, each 8 dB below the one before; none for 0 seconds."""
     delay = round(seconds * RATE)
     out = sound.copy()
     for i in range(1, 5 if delay else 0):

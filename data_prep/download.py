@@ -1,13 +1,13 @@
-"""Download what a list links to, by yt-dlp, and prepare it.
+"""Download the links of a list with yt-dlp, and prepare a set from them.
 
     python data_prep/download.py prepared links.csv
     python data_prep/download.py prepared links.txt --stem accompaniment
 
-A CSV has a line of column names: url and stem (vocals or accompaniment), and if you like name,
-start, end (seconds) and licence. A text list has one link a line. What is downloaded stays in
-prepared/downloads, so the same command goes on where it was stopped, even within a file. A bad link
-stops nothing: prepared/failed.csv lists those that did not come, in the form of the list, to be
-tried again. You are responsible for the licences of what you download.
+A CSV file begins with a line of column names: url and stem (vocals or accompaniment), and
+optionally name, start, end (in seconds) and licence. A text file has one link per line. Downloads
+stay in prepared/downloads, so the same command continues where it was stopped, even within a file.
+If a download fails, the others continue. prepared/failed.csv lists the failed links as a list that
+can be tried again. You are responsible for the licences of your downloads.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ LONGEST_NAME = 80  # characters, of a name that is made of a link
 
 @dataclass(frozen=True)
 class Link:
-    """A line of the list."""
+    """A line of the list; ``start`` and ``end`` are seconds as text, or empty."""
 
     url: str
     stem: str
@@ -57,7 +57,7 @@ class Link:
 
     @property
     def title(self) -> str:
-        """The name, or one that is made of the link."""
+        """The name, or one made from the link, with the part of the file."""
         part = f" {self.start}-{self.end}" if self.start or self.end else ""
         if self.name:
             return self.name + part
@@ -68,10 +68,10 @@ class Link:
 
 
 class Quiet:
-    """Takes what yt-dlp would print; its errors are raised, too."""
+    """Discards the output of yt-dlp; its errors are also raised as exceptions."""
 
     def debug(self, message: str) -> None:
-        """Drop it."""
+        """Discard a message."""
 
     warning = error = info = debug
 
@@ -82,14 +82,27 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_options(parser)
-    parser.add_argument("links", type=Path, help="a .csv, or a text list of links")
-    parser.add_argument("--stem", choices=TWO_STEMS, help="of links that do not say it")
-    parser.add_argument("--licence", default="not stated", help="of links that do not say it")
-    parser.add_argument("--valid-share", type=float, default=0.1, help="default: %(default)s")
-    parser.add_argument("--seed", type=int, default=0, help="of the splits (default: %(default)s)")
+    parser.add_argument(
+        "links", type=Path, help="a .csv file, or a text file with one link per line"
+    )
+    parser.add_argument("--stem", choices=TWO_STEMS, help="stem of links that have none")
+    parser.add_argument(
+        "--licence",
+        default="not stated",
+        help="licence of links that have none (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--valid-share",
+        type=float,
+        default=0.1,
+        help="share of songs for validation (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the splits (default: %(default)s)"
+    )
     parser.add_argument(
         "--timeout", type=float, default=TIMEOUT, metavar="S",
-        help="give up after so long without a byte (default: %(default)s)",
+        help="give up after this many seconds without data (default: %(default)s)",
     )  # fmt: skip
     args = parser.parse_args()
     try:
@@ -119,7 +132,13 @@ def main() -> int:
 
 
 def read_links(path: Path, stem: str | None) -> list[Link]:
-    """Read a list of links, or raise ValueError that says what is wrong with which line."""
+    """Read a list of links.
+
+    Raises
+    ------
+    ValueError
+        If a link has no URL or no stem, or ends before it starts, or there are no links.
+    """
     text = path.read_text(encoding="utf-8-sig")
     if path.suffix.lower() == ".csv":
         known = {f.name for f in fields(Link)}
@@ -146,7 +165,7 @@ def read_links(path: Path, stem: str | None) -> list[Link]:
 
 
 def download_all(links: Sequence[Link], folder: Path, jobs: int, timeout: float) -> dict[Link, str]:
-    """Download every link once; return why some did not come."""
+    """Download every link once; return the reason for each that failed."""
     urls = list(dict.fromkeys(link.url for link in links))
     missing = [url for url in urls if not find_download(folder, url)]
     if missing[: len(urls) - len(missing)] != urls and len(missing) < len(urls):
@@ -162,7 +181,7 @@ def download_all(links: Sequence[Link], folder: Path, jobs: int, timeout: float)
 
 
 def download(url: str, folder: Path, timeout: float) -> str:
-    """Download a link; return "", or why it did not come."""
+    """Download a link; return the reason if it fails, else an empty text."""
     options: dict[str, Any] = {
         "format": "bestaudio/best",
         "outtmpl": str(folder / f"{digest(url)}.%(ext)s"),
@@ -184,19 +203,25 @@ def download(url: str, folder: Path, timeout: float) -> str:
 
 
 def digest(url: str) -> str:
-    """Return what the file of a link is called."""
+    """Return the file name of a link, without its suffix."""
     return hashlib.sha256(url.encode()).hexdigest()[:16]
 
 
 def find_download(folder: Path, url: str) -> Path | None:
-    """Return the whole file of a link, if it is there."""
+    """Return the complete file of a link, or None."""
     unfinished = {".part", ".ytdl"}
     files = folder.glob(f"{digest(url)}.*")
     return next((path for path in files if path.suffix not in unfinished), None)
 
 
 def read_link(link: Link, folder: Path) -> dict[str, Sound]:
-    """Decode the part of a download that is wanted."""
+    """Decode the part of a download that is wanted.
+
+    Raises
+    ------
+    AudioError
+        If the file is missing or cannot be read, or ends before the part starts.
+    """
     path = find_download(folder, link.url)
     if path is None:
         raise AudioError("its download is gone")
@@ -208,7 +233,7 @@ def read_link(link: Link, folder: Path) -> dict[str, Sound]:
 
 
 def write_failed(out: Path, failures: dict[Link, str]) -> None:
-    """Write the links that did not come, as a list that can be tried again."""
+    """Write the failed links as a list that can be tried again."""
     with (out / FAILED).open("w", encoding="utf-8", newline="") as file:
         table = csv.DictWriter(file, [*(f.name for f in fields(Link)), "reason"])
         table.writeheader()

@@ -1,10 +1,10 @@
-"""Prepare DSD100: vocals, and the sum of the other stems.
+"""Prepare DSD100: the vocals, and the sum of the other stems as accompaniment.
 
     python data_prep/dsd100.py prepared DSD100/
 
-The folder is that with Mixtures/ and Sources/. Its Test songs are those of prepared/test; of its
-Dev songs, --valid-share go to prepared/valid and the others to prepared/train. Run it again to go
-on; prepared/skipped.csv says which songs could not be read.
+DSD100/ is the folder with Mixtures/ and Sources/. Its Test songs go to prepared/test. A share of
+its Dev songs, --valid-share, goes to prepared/valid, the others to prepared/train. To continue, run
+the same command again. prepared/skipped.csv lists the songs that could not be read.
 """
 
 from __future__ import annotations
@@ -34,8 +34,15 @@ def main() -> int:
     )
     add_options(parser)
     parser.add_argument("dsd100", type=Path, help="folder with Mixtures/ and Sources/")
-    parser.add_argument("--valid-share", type=float, default=0.16, help="default: %(default)s")
-    parser.add_argument("--seed", type=int, default=0, help="of the splits (default: %(default)s)")
+    parser.add_argument(
+        "--valid-share",
+        type=float,
+        default=0.16,
+        help="share of Dev songs for validation (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the splits (default: %(default)s)"
+    )
     args = parser.parse_args()
     folders = sorted((args.dsd100 / "Sources").glob("*/*/"))
     if not folders:
@@ -50,7 +57,13 @@ def main() -> int:
 
 
 def read_sources(folder: Path) -> dict[str, Sound]:
-    """Return the vocals of a song, and the sum of the others."""
+    """Return the vocals of a song, and the sum of the other stems.
+
+    Raises
+    ------
+    AudioError
+        If a stem cannot be read, or they differ in sample rate, length or channels.
+    """
     vocals = read_audio(folder / "vocals.wav")
     others = [read_audio(folder / f"{name}.wav") for name in OTHERS]
     if len({(rate, audio.shape) for audio, rate in [vocals, *others]}) > 1:

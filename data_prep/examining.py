@@ -1,4 +1,4 @@
-"""What one file of a prepared set sounds like, in figures."""
+"""Measure the properties of one file of a prepared set."""
 
 from __future__ import annotations
 
@@ -30,22 +30,23 @@ PRINT_BANDS = np.geomspace(300, 2_000, 34)
 
 @dataclass(frozen=True)
 class Examined:
-    """What is known of a file.
+    """The properties of a file.
 
     Attributes
     ----------
     silent : float
-        Share of its tenths of a second that are silent.
+        Share of its tenths of a second whose RMS is below -60 dB of full scale.
     clipped : int
-        Runs of samples at full scale.
+        Number of runs of three or more samples at full scale.
     offset : float
-        The largest mean of a channel, of full scale.
+        Largest absolute mean of a channel; full scale is 1.
     mono : bool
-        All channels are the same, though there are several.
+        Whether there are several channels, and all are the same.
     bandwidth : float
-        In Hz: where the spectrum breaks off, or half of the sample rate.
+        Frequency at which the spectrum ends, in Hz, or half the sample rate.
     vocals : float
-        How loud the model's vocals are in it, in dB beside the file itself; nan if it is silent.
+        Level of the model's vocals relative to the file, in dB; nan if it is silent or there is no
+        model.
     prints : uint32 array
         The fingerprint: a number for each 12 ms, 0 where it is silent.
     """
@@ -60,7 +61,7 @@ class Examined:
 
 
 def examine(audio: Audio, sample_rate: int, separator: Separator | None) -> Examined:
-    """Measure a file; without a separator, its vocals are not listened to."""
+    """Measure a file; without a separator, the level of its vocals is nan."""
     return Examined(
         silent=silent_share(audio, sample_rate),
         clipped=clipped_runs(audio),
@@ -80,7 +81,7 @@ def silent_share(audio: Audio, sample_rate: int) -> float:
 
 
 def clipped_runs(audio: Audio) -> int:
-    """Return how often several samples in a row are at full scale, over all channels."""
+    """Return the number of runs of samples at full scale, over all channels."""
     high = np.abs(audio) >= FULL
     edge = np.zeros((1, audio.shape[1]), bool)
     steps = np.diff(np.concatenate([edge, high, edge]).astype(np.int8), axis=0).T
@@ -89,10 +90,10 @@ def clipped_runs(audio: Audio) -> int:
 
 
 def bandwidth(audio: Audio, sample_rate: int) -> float:
-    """Return where the spectrum breaks off, as an MP3's does; half the rate if nowhere.
+    """Return the frequency at which the spectrum ends, in Hz, as that of an MP3 does.
 
-    That is the highest place, from 3 kHz on, at which the loudest spectrum falls by 30 dB or more
-    within 1 kHz and does not come back.
+    It is the highest frequency above 3 kHz at which the maximum spectrum falls by 30 dB or more
+    within 1 kHz and stays below. If there is none, it is half the sample rate.
     """
     window = min(WINDOW, len(audio))
     _, _, power = signal.spectrogram(
@@ -112,7 +113,7 @@ def bandwidth(audio: Audio, sample_rate: int) -> float:
 
 
 def vocals_db(audio: Audio, sample_rate: int, separator: Separator) -> float:
-    """Return how loud a model's vocals are in the middle of a file, beside the file itself."""
+    """Return the level of a model's vocals in the middle of a file, in dB relative to the file."""
     length = round(LISTEN * sample_rate)
     start = max((len(audio) - length) // 2, 0)
     part = audio[start : start + length]
@@ -124,7 +125,7 @@ def vocals_db(audio: Audio, sample_rate: int, separator: Separator) -> float:
 
 
 def fingerprint(audio: Audio, sample_rate: int) -> NDArray[np.uint32]:
-    """Return a number for each 12 ms, that whatever level and format; 0 for silence."""
+    """Return a number for each 12 ms, which level and format hardly change; 0 for silence."""
     mono = soxr.resample(audio.mean(axis=1), sample_rate, PRINT_RATE)
     if len(mono) < PRINT_WINDOW + PRINT_HOP:
         return np.zeros(0, np.uint32)

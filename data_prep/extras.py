@@ -1,4 +1,4 @@
-"""What these scripts need beyond wavesep itself."""
+"""Imports of packages that only the scripts of this folder need."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def extra() -> Iterator[None]:
-    """End the script with one line that says what to install if an import fails."""
+    """If an import fails, end the script with one line that says what to install."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -1,10 +1,11 @@
-"""Prepare folders of vocals and folders of accompaniment, of any format.
+"""Prepare folders of vocals and folders of accompaniment, in any audio format.
 
     python data_prep/folders.py prepared --vocals acapellas/ --accompaniment instrumentals/
 
-Files of the same name below the two are the two stems of one song, and go into the same split;
-others stand alone. Run it again to go on, or after songs were added: what is there stays. The exit
-code is 1 if a file was skipped; prepared/skipped.csv says which, and why.
+Two files of the same name, one in each folder, are the stems of one song and go into the same
+split. Other files have no partner. To continue, or to add songs, run the command again; files that
+are prepared already stay. The exit code is 1 if a file was skipped. prepared/skipped.csv lists the
+skipped files, and why.
 """
 
 from __future__ import annotations
@@ -30,10 +31,19 @@ def main() -> int:
     add_options(parser)
     for stem in TWO_STEMS:
         parser.add_argument(f"--{stem}", type=Path, nargs="+", default=[], metavar="FOLDER")
-    parser.add_argument("--source", help="where they come from (default: the folder's name)")
-    parser.add_argument("--licence", default="not stated", help="default: %(default)s")
-    parser.add_argument("--valid-share", type=float, default=0.1, help="default: %(default)s")
-    parser.add_argument("--seed", type=int, default=0, help="of the splits (default: %(default)s)")
+    parser.add_argument("--source", help="origin of the files (default: the folder's name)")
+    parser.add_argument(
+        "--licence", default="not stated", help="licence of the files (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--valid-share",
+        type=float,
+        default=0.1,
+        help="share of songs for validation (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the splits (default: %(default)s)"
+    )
     args = parser.parse_args()
     if not 0 <= args.valid_share < 1:
         parser.error("--valid-share must be at least 0 and less than 1")
@@ -46,7 +56,7 @@ def main() -> int:
 
 
 def find_songs(args: argparse.Namespace) -> list[Song]:
-    """Return the songs of all folders; files of one name are the stems of one song."""
+    """Return the songs of all folders; files of the same name are the stems of one song."""
     songs: list[Song] = []
     files = {stem: find_files(getattr(args, stem)) for stem in TWO_STEMS}
     for name in sorted({name for found in files.values() for name in found}):
@@ -73,7 +83,13 @@ def find_files(folders: list[Path]) -> dict[str, list[Path]]:
 
 
 def read_files(paths: dict[str, Path]) -> dict[str, Sound]:
-    """Decode the stems of a song."""
+    """Decode the stems of a song.
+
+    Raises
+    ------
+    AudioError
+        If one cannot be read or is silent.
+    """
     sounds = {stem: read_audio(path) for stem, path in paths.items()}
     for stem, (audio, _) in sounds.items():
         if not audio.any():

@@ -1,11 +1,11 @@
-r"""Bring folders of audio together into one folder of vocals and one of accompaniment.
+r"""Combine folders of audio into one folder of vocals and one of accompaniment.
 
     python data_prep/link_folders.py prepared \
         --vocals singers/vocals acapellas --accompaniment singers/backing games
 
-makes prepared/vocals and prepared/accompaniment, in which every folder given is a link, named a, b,
-c … in their order. Two files of one song are a pair if their names are the same and their folders
-stand at the same place in the two lists. Nothing is copied.
+makes prepared/vocals and prepared/accompaniment. Each contains links to the given folders, named a,
+b, c … in their order. Two files are the stems of one song if their names are the same and their
+folders have the same position in the two lists. Nothing is copied.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from wavesep.audio import TWO_STEMS
 parser = argparse.ArgumentParser(
     description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
 )
-parser.add_argument("out", type=Path, help="folder to make")
+parser.add_argument("out", type=Path, help="folder to create")
 parser.add_argument("--vocals", type=Path, nargs="+", required=True, metavar="FOLDER")
 parser.add_argument("--accompaniment", type=Path, nargs="+", required=True, metavar="FOLDER")
 args = parser.parse_args()

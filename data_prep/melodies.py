@@ -1,4 +1,4 @@
-"""Melodies: drawn at random or read from a file, for what sings and plays them."""
+"""Melodies, drawn at random or read from a file, for voices and instruments."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Note:
     begin, end : float
         In seconds.
     key : float
-        As MIDI counts: 69 is A4, 440 Hz; a semitone is 1.
+        Pitch as a MIDI number: 69 is A4, 440 Hz; a semitone is 1.
     """
 
     begin: float
@@ -50,18 +50,18 @@ class Note:
 
 @dataclass(frozen=True)
 class Style:
-    """How the notes of a melody become a line.
+    """How the notes of a melody become a pitch curve.
 
     Attributes
     ----------
     glide : float
-        Seconds from one note to the next.
+        Duration of the glide from one note to the next, in seconds.
     vibrato, speed : float
-        Semitones above and below, and Hz.
+        Depth above and below the note, in semitones, and rate, in Hz.
     scoop : float
-        Semitones from below which a phrase begins.
+        Semitones below the first note at which a phrase begins.
     drift : float
-        Semitones, standard deviation.
+        Standard deviation of slow random changes, in semitones.
     """
 
     glide: float
@@ -72,7 +72,7 @@ class Style:
 
 
 def draw_melody(middle: float, seconds: float, rng: np.random.Generator) -> list[Note]:
-    """Return a melody of a drawn tempo and scale, up to seven semitones around its middle."""
+    """Draw a melody, with its tempo and scale, up to seven semitones around ``middle``."""
     beat = 60 / rng.uniform(65, 150)
     reach = rng.uniform(4, 7)
     tonic = int(rng.integers(12))
@@ -81,7 +81,7 @@ def draw_melody(middle: float, seconds: float, rng: np.random.Generator) -> list
 
 
 def keys_around(middle: float, reach: float, tonic: int, scale: tuple[int, ...]) -> list[float]:
-    """Return the keys of a scale that lie no further from the middle than the reach."""
+    """Return the keys of a scale that are at most ``reach`` semitones from ``middle``."""
     keys = range(int(np.ceil(middle - reach)), int(middle + reach) + 1)
     return [float(key) for key in keys if (key - tonic) % 12 in scale]
 
@@ -89,14 +89,15 @@ def keys_around(middle: float, reach: float, tonic: int, scale: tuple[int, ...])
 def draw_phrases(
     keys: list[float], beat: float, seconds: float, rng: np.random.Generator
 ) -> list[Note]:
-    """Return a melody of phrases, with rests between them; some phrases come again.
+    """Draw a melody of phrases, with rests between them; some phrases are repeated.
 
     Parameters
     ----------
     keys : list of float
-        That it may have, in order.
+        Keys that the melody may use, in ascending order.
     beat, seconds : float
-        Of one beat, and when the last phrase ends, at the latest; there is one phrase at least.
+        Length of a beat, and latest end of the last phrase, in seconds. A single phrase may end
+        later.
     rng : numpy.random.Generator
     """
     phrases: list[list[Note]] = []
@@ -113,7 +114,7 @@ def draw_phrases(
 
 
 def draw_phrase(keys: list[float], beat: float, rng: np.random.Generator) -> list[Note]:
-    """Return three to ten notes from time 0 on, mostly in steps; the last is a long one."""
+    """Draw three to ten notes from time 0 on, mostly in small steps; the last one is long."""
     count = int(rng.integers(3, 11))
     lengths = [*rng.choice(LENGTHS, count - 1), rng.choice(LAST)]
     times = beat * np.cumsum([0.0, *lengths])
@@ -135,7 +136,8 @@ def read_melody(path: Path) -> list[Note]:
     Raises
     ------
     AudioError
-        If the file cannot be read, holds no note, or notes that are too short or overlap.
+        If the file cannot be read, has no notes, or a note is too short, overlaps another or
+        begins before 0.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -156,7 +158,7 @@ def read_melody(path: Path) -> list[Note]:
 
 
 def split_phrases(notes: list[Note]) -> list[list[Note]]:
-    """Divide a melody wherever nothing sounds for a tenth of a second."""
+    """Split a melody at every rest of a tenth of a second or longer."""
     phrases = [[notes[0]]]
     for last, note in itertools.pairwise(notes):
         if note.begin - last.end >= PHRASE_END:
@@ -166,7 +168,7 @@ def split_phrases(notes: list[Note]) -> list[list[Note]]:
 
 
 def draw_style(rng: np.random.Generator) -> Style:
-    """Return a style as singers have it."""
+    """Draw a style that is typical of singers."""
     return Style(
         glide=rng.uniform(0.04, 0.14),
         vibrato=rng.choice([0.0, 1.0, 1.0]) * rng.uniform(0.15, 0.8),
@@ -177,7 +179,7 @@ def draw_style(rng: np.random.Generator) -> Style:
 
 
 def melody_line(notes: list[Note], times: Times, style: Style, rng: np.random.Generator) -> Times:
-    """Return the height of a phrase at times that are a frame apart, as MIDI counts."""
+    """Return the pitch of a phrase, as MIDI numbers, at times that are a frame apart."""
     line = np.full(len(times), notes[0].key, np.float64)
     for last, note in itertools.pairwise(notes):
         line += (note.key - last.key) * smooth((times - note.begin) / style.glide + 0.7)
@@ -191,6 +193,6 @@ def melody_line(notes: list[Note], times: Times, style: Style, rng: np.random.Ge
 
 
 def smooth(share: Times) -> Times:
-    """Return a step from 0 to 1, as the share goes from 0 to 1."""
+    """Return a smooth step from 0 to 1, while ``share`` increases from 0 to 1."""
     share = np.clip(share, 0, 1)
     return share * share * (3 - 2 * share)

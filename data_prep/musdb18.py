@@ -1,11 +1,11 @@
-"""Prepare MUSDB18 or MUSDB18-HQ: vocals, and the sum of the other stems.
+"""Prepare MUSDB18 or MUSDB18-HQ: the vocals, and the sum of the other stems as accompaniment.
 
     python data_prep/musdb18.py prepared MUSDB18/
     python data_prep/musdb18.py prepared MUSDB18-HQ/
 
-Which songs are for training, validation and test is what the musdb package says. It reads them by
-FFmpeg's programs, ffmpeg and ffprobe, which must be there. Run it again to go on;
-prepared/skipped.csv says which songs could not be read.
+The musdb package divides the songs into training, validation and test. It reads them with FFmpeg's
+programs, ffmpeg and ffprobe, which must be installed. To continue, run the same command again.
+prepared/skipped.csv lists the songs that could not be read.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main() -> int:
 
 
 def read_stems(track: Track) -> dict[str, Sound]:
-    """Return the two stems of a song."""
+    """Return the two stems of a song; `Track.load` raises AudioError."""
     stems = track.load()
     return {stem: (getattr(stems, stem), stems.sample_rate) for stem in TWO_STEMS}
 

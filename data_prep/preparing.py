@@ -1,8 +1,8 @@
-"""What the scripts of this folder share: songs in, a prepared set out.
+"""The common part of the scripts of this folder: make a prepared set from songs.
 
-A prepared set is a folder of train/, valid/ and test/, as far as there are any, with vocals/ and
-accompaniment/ in each: FLAC files, of the same name where they belong to one song. manifest.csv
-says what every file is; skipped.csv says which songs are not there, and why.
+A prepared set is a folder with train/, valid/ and test/, or some of these. Each contains vocals/
+and accompaniment/ with FLAC files. The stems of a song have the same name. manifest.csv describes
+every file. skipped.csv lists the songs that the last run skipped, and why.
 """
 
 from __future__ import annotations
@@ -47,18 +47,18 @@ Sound = tuple[Audio, int]  # samples and their rate, in Hz
 
 @dataclass(frozen=True)
 class Song:
-    """A song, or the only stem of one, that is to be prepared.
+    """A song to prepare, with both stems or one.
 
     Attributes
     ----------
     name : str
-        Of its files, below the folder of their stem and without suffix.
+        Path of its files below the folder of their stem, without suffix.
     split : {"train", "valid", "test"}
     source, licence : str
     load : callable
-        Returns the sound of each stem; is called in another process.
+        Returns the sound of each stem. It is called in another process.
     stems : tuple of str
-        What it returns: "vocals", "accompaniment" or both.
+        The stems that it returns: "vocals", "accompaniment" or both.
     """
 
     name: str
@@ -70,35 +70,47 @@ class Song:
 
     @property
     def paths(self) -> dict[str, str]:
-        """Where each stem lies in the set; composed characters, which all systems agree on."""
+        """The path of each stem in the set, in Unicode's composed form, for all systems."""
         name = unicodedata.normalize("NFC", self.name)
         return {stem: f"{self.split}/{stem}/{name}.flac" for stem in self.stems}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what all scripts take."""
-    parser.add_argument("out", type=Path, help="folder of the prepared set; made where missing")
+    """Add the options that all scripts have."""
+    parser.add_argument(
+        "out", type=Path, help="folder of the prepared set; it is created if it is missing"
+    )
     parser.add_argument(
         "-j", "--jobs", type=int, default=cpu_count() or 1, metavar="N",
-        help="processes (default: one a core)",
+        help="number of processes (default: one per core)",
     )  # fmt: skip
 
 
 def prepare(songs: Sequence[Song], out: Path, jobs: int) -> int:
-    """Store songs that are not there yet; print what was skipped, and return the exit code.
+    """Prepare the songs that the set does not have yet, and return the exit code.
+
+    Skipped songs are printed and written to skipped.csv.
 
     Parameters
     ----------
     songs : sequence of Song
     out : path
-        Of the set. What it holds already stays.
+        Folder of the set. Files that are there already stay.
     jobs : int, >= 1
-        Processes.
+        Number of processes.
 
     Returns
     -------
     int
-        0 if every song is there, 1 if one was skipped, 130 after Ctrl-C: the same command goes on.
+        0 if the set has every song, 1 if one was skipped, 130 after Ctrl-C. The same command
+        continues.
+
+    Raises
+    ------
+    AudioError
+        If the manifest of the set is damaged.
+    MemoryError
+        If the system killed a process.
     """
     out.mkdir(parents=True, exist_ok=True)
     entries = {entry.path: entry for entry in stored(out)}
@@ -121,7 +133,7 @@ def prepare(songs: Sequence[Song], out: Path, jobs: int) -> int:
 
 
 def stored(out: Path) -> list[Entry]:
-    """Return the entries of a set whose files are there; say which are not."""
+    """Return the entries of a set whose files exist; print which are missing."""
     if not (out / MANIFEST).is_file():
         return []
     entries = read_manifest(out)
@@ -132,7 +144,7 @@ def stored(out: Path) -> list[Entry]:
 
 
 def distinct(songs: Iterable[Song]) -> tuple[list[Song], list[tuple[str, str]]]:
-    """Return the songs, and a complaint for each whose files would overwrite another's."""
+    """Return the songs with distinct files, and the name and fault of each of the others."""
     taken: dict[str, Song] = {}
     kept, complaints = [], []
     for song in songs:
@@ -151,7 +163,13 @@ def store_all(
     entries: dict[str, Entry],
     skipped: list[tuple[str, str]],
 ) -> None:
-    """Store songs in several processes; add to entries and skipped as they become ready."""
+    """Store songs in several processes; add to ``entries`` and ``skipped`` after each song.
+
+    Raises
+    ------
+    MemoryError
+        If the system killed a process.
+    """
     console = Console(stderr=True)
     # a fork of a process that has threads, as NumPy's, may hang
     pool = ProcessPoolExecutor(jobs, get_context("spawn"), ignore_interrupts)
@@ -170,12 +188,20 @@ def store_all(
 
 
 def ignore_interrupts() -> None:
-    """Let Ctrl-C be the first process's own affair: what is begun is finished."""
+    """Ignore Ctrl-C in this process: only the main process handles it; begun work is finished."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def store(song: Song, out: Path) -> list[Entry]:
-    """Write the stems of a song, all or none of them, and return their entries."""
+    """Write the stems of a song, all or none, and return their entries.
+
+    Raises
+    ------
+    AudioError
+        If a stem cannot be read or has no samples.
+    OutputError
+        If a file cannot be written.
+    """
     sounds, rate = alike(song.load())
     first = next(iter(sounds.values()))
     if not first.size:
@@ -188,7 +214,7 @@ def store(song: Song, out: Path) -> list[Entry]:
 
 
 def alike(sounds: dict[str, Sound]) -> tuple[dict[str, Audio], int]:
-    """Bring the stems of a song to one rate, length and number of channels, the largest."""
+    """Convert the stems of a song to the largest of their rates, lengths and channel counts."""
     rate = max(r for _, r in sounds.values())
     channels = max(audio.shape[1] for audio, _ in sounds.values())
     same = {
@@ -203,7 +229,7 @@ def alike(sounds: dict[str, Sound]) -> tuple[dict[str, Audio], int]:
 
 
 def entry_of_file(out: Path, path: str, stem: str, song: Song) -> Entry:
-    """Measure a file that was written."""
+    """Measure a file of the set and return its entry."""
     audio, rate = soundfile.read(out / path, dtype="float32", always_2d=True)
     return Entry(
         path, stem, song.source, song.licence, len(audio) / rate, rate, audio.shape[1],
@@ -213,7 +239,7 @@ def entry_of_file(out: Path, path: str, stem: str, song: Song) -> Entry:
 
 
 def loudness(audio: Audio, sample_rate: int) -> float:
-    """Return the integrated loudness in LUFS; -inf where it is not defined."""
+    """Return the integrated loudness in LUFS; -inf if it is not defined."""
     if len(audio) < SHORTEST * sample_rate or not audio.any():
         return -math.inf
     meter = pyloudnorm.Meter(sample_rate)
@@ -222,7 +248,7 @@ def loudness(audio: Audio, sample_rate: int) -> float:
 
 
 def write_skipped(out: Path, skipped: Iterable[tuple[str, str]]) -> None:
-    """Write which songs were skipped in this run, and why."""
+    """Write the songs that this run skipped, and why."""
     with (out / SKIPPED).open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("song", "reason"), *skipped])
 
@@ -230,7 +256,7 @@ def write_skipped(out: Path, skipped: Iterable[tuple[str, str]]) -> None:
 def split_of(name: str, valid_share: float, seed: int) -> str:
     """Return "valid" for a share of all names and "train" for the others.
 
-    It depends on the name alone, so a song stays where it is when others come.
+    The split depends only on the name and the seed, so it does not change if songs are added.
     """
     digest = hashlib.sha256(f"{seed} {unicodedata.normalize('NFC', name)}".encode()).digest()
     return "valid" if int.from_bytes(digest[:8], "big") < valid_share * 2**64 else "train"

@@ -1,15 +1,16 @@
-"""Sing songs by the syllables of voice libraries.
+"""Synthesise songs from the sung syllables of voice libraries.
 
     python data_prep/sing.py sung --voices voices
 
-makes sung/train/vocals, mono files of two minutes. The recordings are sung syllables, one after
-another; the first part of a file's name, up to "_", is its library. Each song is of one library:
-its melody and words are drawn at random, or the melody is that of a CSV file with the columns begin
-and seconds (of a note) and key (as MIDI counts; moved by octaves to where the voice is).
+makes sung/train/vocals, with mono files of two minutes. The recordings must contain sung syllables,
+one after another. The first part of a file's name, up to "_", is its library. Each song uses one
+library. Its melody and syllables are drawn at random. With --melody, the melody is that of a CSV
+file with the columns begin and seconds (of a note) and key (a MIDI number). It is moved by octaves
+to the range of the voice.
 
-Run it again to go on, and with another --seed for other songs; sung/skipped.csv says which could
-not be sung, and why. Pitch, spectral envelope and noise are taken apart and put together by WORLD,
-see ``change_voices.py``.
+To continue, run the same command again. For other songs, use another --seed. sung/skipped.csv lists
+the songs that could not be made, and why. The vocoder WORLD analyses and synthesises pitch,
+spectral envelope and noise: see ``change_voices.py``.
 """
 
 from __future__ import annotations
@@ -51,18 +52,18 @@ FADED = 60.0  # dB that it fades by
 
 @dataclass(frozen=True)
 class Manner:
-    """How somebody sings a song.
+    """The manner of singing of a song.
 
     Attributes
     ----------
     style : Style
         Of the melody.
     slurs : float
-        Share of the notes that are sung on the vowel of the last.
+        Share of the notes that continue the vowel of the note before.
     dynamics : float
-        dB, standard deviation among phrases, and half of that among notes.
+        Standard deviation of the level of phrases, in dB; half of it for notes.
     breath : float
-        dB of breaths, compared with a vowel.
+        Level of breaths relative to a vowel, in dB.
     """
 
     style: Style
@@ -72,16 +73,25 @@ class Manner:
 
 
 def main() -> int:
-    """Read the command line, sing, return the exit code."""
+    """Read the command line, make the songs, return the exit code."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_options(parser)
     parser.add_argument("--voices", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--songs", type=int, default=4, help="of a library (default: %(default)s)")
+    parser.add_argument(
+        "--songs",
+        type=int,
+        default=4,
+        help="number of songs for each library (default: %(default)s)",
+    )
     parser.add_argument("--melody", type=Path, metavar="CSV", help="default: drawn at random")
-    parser.add_argument("--licence", default="not stated", help="default: %(default)s")
-    parser.add_argument("--seed", type=int, default=0, help="of the songs (default: %(default)s)")
+    parser.add_argument(
+        "--licence", default="not stated", help="licence of the files (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the random songs (default: %(default)s)"
+    )
     args = parser.parse_args()
     try:
         names = Clips(args.voices).names
@@ -100,14 +110,14 @@ def main() -> int:
 
 
 def of_library(names: list[str], library: str) -> list[str]:
-    """Return the names of a library's files."""
+    """Return the names of the files of a library."""
     return [name for name in names if name.split("_")[0] == library]
 
 
 def sing(
     folder: Path, names: list[str], melody: list[Note] | None, seed: tuple[int, ...]
 ) -> dict[str, Sound]:
-    """Return a song by one library."""
+    """Return a song that is made from one library."""
     rng = np.random.default_rng(seed)
     syllables = read_syllables(draw_recording(Clips(folder, names), rng), rng)
     middle = float(np.median([syllable.key for syllable in syllables]))
@@ -117,7 +127,7 @@ def sing(
 
 
 def draw_recording(clips: Clips, rng: np.random.Generator) -> Frames:
-    """Return parts of a library's files, with silence between them."""
+    """Return random parts of a library's files, with silence between them."""
     parts = []
     left = min(RECORDING, float(clips.seconds.sum()))
     while left > 0:
@@ -131,13 +141,13 @@ def draw_recording(clips: Clips, rng: np.random.Generator) -> Frames:
 
 
 def in_reach(melody: list[Note], middle: float) -> list[Note]:
-    """Move a melody by octaves, to where a voice is."""
+    """Move a melody by octaves to the range of a voice."""
     octaves = round((middle - float(np.median([note.key for note in melody]))) / 12)
     return [Note(note.begin, note.end, note.key + 12 * octaves) for note in melody]
 
 
 def sing_melody(notes: list[Note], syllables: list[Syllable], rng: np.random.Generator) -> Frames:
-    """Return a melody as sung with syllables that are drawn for it, at 48 kHz."""
+    """Return a melody that is sung with random syllables, at 48 kHz."""
     manner = draw_manner(rng)
     song = np.zeros(round((notes[-1].end + 0.5) * RATE))
     for phrase in split_phrases(notes):
@@ -150,7 +160,7 @@ def sing_melody(notes: list[Note], syllables: list[Syllable], rng: np.random.Gen
 
 
 def draw_manner(rng: np.random.Generator) -> Manner:
-    """Return a way to sing."""
+    """Draw a manner of singing."""
     return Manner(
         style=draw_style(rng),
         slurs=rng.uniform(0, 0.3),
@@ -162,7 +172,7 @@ def draw_manner(rng: np.random.Generator) -> Manner:
 def sing_phrase(
     notes: list[Note], syllables: list[Syllable], manner: Manner, rng: np.random.Generator
 ) -> tuple[float, Frames]:
-    """Return when a phrase begins, in seconds, and how it sounds."""
+    """Return the begin of a phrase, in seconds, and its sound."""
     fresh = [n for i, n in enumerate(notes) if not i or rng.random() >= manner.slurs]
     words = [syllables[i] for i in rng.integers(len(syllables), size=len(fresh))]
     begins = [round(note.begin / FRAME) for note in fresh]
@@ -187,10 +197,10 @@ def sing_phrase(
 def join(
     words: list[Syllable], begins: list[int], end: int
 ) -> tuple[Frames, Frames, NDArray[np.bool_]]:
-    """Return the envelope, the noise and what is voiced of syllables, one after another.
+    """Return the envelope, the noise and the voiced frames of a sequence of syllables.
 
-    Each vowel begins at its own frame. Consonants keep their length, as far as the note before
-    leaves half of itself, and vowels fill the rest.
+    Each vowel begins at its own frame. Consonants keep their length, but take at most half of the
+    note before. Vowels fill the rest.
     """
     room = [words[0].onset, *(np.diff(begins) // 2)]
     onsets = [min(word.onset, int(most)) for word, most in zip(words, room, strict=True)]
@@ -207,9 +217,9 @@ def join(
 
 
 def stretched(word: Syllable, onset: int, vowel: int) -> Frames:
-    """Return which of a syllable's frames sound: the last ones of its onset, and its vowel.
+    """Return the places of a syllable's frames to use: the end of its onset, and its vowel.
 
-    A vowel that is too short for its note is stretched, one that is too long is cut.
+    A vowel that is too short for its note is stretched. A vowel that is too long is cut.
     """
     last = len(word.voiced) - 1
     slower = min(1.0, (last - word.onset) / max(1, vowel - 1))
@@ -219,14 +229,14 @@ def stretched(word: Syllable, onset: int, vowel: int) -> Frames:
 
 
 def at(frames: Frames, places: Frames) -> Frames:
-    """Return frames at places between them."""
+    """Interpolate frames at fractional places."""
     below = np.clip(places.astype(int), 0, max(0, len(frames) - 2))
     above = np.minimum(below + 1, len(frames) - 1)
     return frames[below] + (places - below)[:, None] * (frames[above] - frames[below])
 
 
 def bridged(parts: list[Frames], joints: NDArray[np.int_]) -> Frames:
-    """Return frames in one, drawn from one part into the next around their joints."""
+    """Concatenate parts, with a cross-fade of frames around each joint."""
     frames = np.concatenate(parts)
     for joint in joints:
         first, last = max(0, joint - BRIDGE), min(len(frames) - 1, joint + BRIDGE)
@@ -236,7 +246,7 @@ def bridged(parts: list[Frames], joints: NDArray[np.int_]) -> Frames:
 
 
 def loudness(notes: list[Note], times: Frames, manner: Manner, rng: np.random.Generator) -> Frames:
-    """Return how loud it is sung at each time, in dB."""
+    """Return the level of a phrase at each time, in dB."""
     middles = [(note.begin + note.end) / 2 for note in notes]
     loud = rng.normal(0, manner.dynamics) + rng.normal(0, manner.dynamics / 2, len(notes))
     fade = smooth((notes[-1].end - times) / RELEASE) - 1
@@ -244,7 +254,7 @@ def loudness(notes: list[Note], times: Frames, manner: Manner, rng: np.random.Ge
 
 
 def draw_breath(word: Syllable, manner: Manner, rng: np.random.Generator) -> Frames:
-    """Return the envelope of a breath before a syllable, in the position of its vowel; or none."""
+    """Return the envelope of a breath, shaped by the syllable's vowel, or one of no frames."""
     count = round(rng.uniform(0.2, 0.45) / FRAME) if rng.random() < 0.6 else 0
     swell = np.sin(np.linspace(0, np.pi, count))[:, None]
     vowel = word.envelope[word.onset :].mean(axis=0)

@@ -1,4 +1,4 @@
-"""Sung syllables, found in recordings and taken apart by WORLD."""
+"""Find sung syllables in recordings, and analyse them with WORLD."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Frames = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Syllable:
-    """A consonant and the vowel after it, as WORLD's frames.
+    """A consonant and the vowel after it, as frames of WORLD.
 
     Attributes
     ----------
@@ -39,9 +39,9 @@ class Syllable:
         Logarithm of the power, and share of noise (0 to 1). All vowels are equally loud.
     voiced : bool array, (frames,)
     onset : int
-        Frames before the vowel, which goes to the end.
+        Number of frames before the vowel. The vowel continues to the end.
     key : float
-        Pitch of the vowel, as MIDI counts.
+        Pitch of the vowel as a MIDI number.
     """
 
     envelope: Frames
@@ -52,16 +52,17 @@ class Syllable:
 
 
 def read_syllables(voice: Frames, rng: np.random.Generator) -> list[Syllable]:
-    """Return sung syllables of one kind of voice.
+    """Return sung syllables of about the same pitch.
 
-    Where the notes of a recording differ, those that lie around one of them are taken.
+    The pitch is that of one of the syllables, drawn at random. Syllables within two semitones of it
+    are used.
 
     Parameters
     ----------
     voice : float64 array, (samples,)
         At 48 kHz.
     rng : numpy.random.Generator
-        Draws the kind of voice, and which syllables are taken where there are many.
+        Draws the pitch, and up to 40 syllables.
 
     Raises
     ------
@@ -82,10 +83,10 @@ def read_syllables(voice: Frames, rng: np.random.Generator) -> list[Syllable]:
 
 
 def find_syllables(voice: Frames, pitch: Frames) -> list[tuple[int, int, int]]:
-    """Return the frames at which each syllable, and its vowel, begins, and at which both end.
+    """Return the frames of each syllable: its begin, the begin of its vowel, and its end.
 
-    A vowel is voiced, loud, and changes little. A syllable begins at the softest place between
-    its vowel and the one before.
+    A vowel is voiced, loud, and changes little. A syllable begins at the quietest frame between its
+    vowel and the one before.
     """
     mel = librosa.feature.melspectrogram(
         y=voice, sr=RATE, hop_length=HOP, n_mels=BANDS, fmax=HIGHEST
@@ -110,7 +111,7 @@ def find_syllables(voice: Frames, pitch: Frames) -> list[tuple[int, int, int]]:
 def take_apart(
     voice: Frames, pitch: Frames, times: Frames, found: tuple[int, int, int], key: float
 ) -> Syllable:
-    """Return a syllable that begins, has its vowel, and ends at the frames that were found."""
+    """Analyse a syllable with WORLD; ``found`` has its frames from `find_syllables`."""
     first, vowel, end = found
     pitch, times = pitch[first:end], times[first:end]
     envelope = np.log(pyworld.cheaptrick(voice, pitch, times, RATE))

@@ -187,7 +187,7 @@ def test_two_files_of_one_name_are_told(tmp_path: Path) -> None:
     for suffix in ("wav", "flac"):
         soundfile.write(tmp_path / f"a.{suffix}", np.zeros(100), 8_000)
 
-    with pytest.raises(AudioError, match="have one name"):
+    with pytest.raises(AudioError, match="have the same name"):
         Clips(tmp_path)
 
 

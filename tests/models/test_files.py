@@ -104,7 +104,7 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
     foreign = tmp_path / "foreign.safetensors"
     safetensors.numpy.save_file({"a": np.zeros(3)}, foreign)
 
-    with pytest.raises(ModelFileError, match="no model file"):
+    with pytest.raises(ModelFileError, match="not a model file"):
         wavesep.load_model(text)
     with pytest.raises(ModelFileError, match="not a wavesep model"):
         wavesep.load_model(foreign)

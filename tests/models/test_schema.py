@@ -199,7 +199,7 @@ def test_weights_must_be_floats(dtype: str, tiny_file: Path, tmp_path: Path) -> 
     file.arrays["decoder/bias"] = file.arrays["decoder/bias"].astype(dtype)
     file.save(tmp_path / "odd")
 
-    with pytest.raises(ModelFileError, match=f"must be of floats, not {dtype}"):
+    with pytest.raises(ModelFileError, match=f"must be float16 or float32, not {dtype}"):
         read_model_file(tmp_path / "odd")
 
 
@@ -220,7 +220,7 @@ def test_what_is_deep_or_large_is_refused_at_once(tiny_file: Path, tmp_path: Pat
         metadata["sha256"] = checksum(metadata, arrays)
         safetensors.numpy.save_file(arrays, path, metadata)
         begin = time.perf_counter()
-        with pytest.raises(ModelFileError, match=r"cannot be read|levels|names"):
+        with pytest.raises(ModelFileError, match=r"cannot be read|levels"):
             read_model_file(path)
         assert time.perf_counter() - begin < SOON
     for content in (b"\xff" * 8, (10**8).to_bytes(8, "little"), b"", b"1234567"):

@@ -188,15 +188,15 @@ def test_another_setting_is_refused(
     run, _, _ = whole
     network, mixes, validation = setup()
 
-    with pytest.raises(OtherRunError, match=r"another epochs \(3, not 2\): use the settings"):
+    with pytest.raises(OtherRunError, match=r"epochs=3, not 2: use the settings"):
         fit(network, mixes, validation, run=run, epochs=2)
     mixes.seed = 9
-    with pytest.raises(OptionError, match=r"another seed \(1, not 9\)"):
+    with pytest.raises(OptionError, match=r"seed=1, not 9"):
         fit(network, mixes, validation, run=run, epochs=3)
     mixes.seed = 1
     by_adam = replace(recipe.RECIPE, optimizer=keras.optimizers.Adam)
     monkeypatch.setattr(recipe, "RECIPE", by_adam)
-    with pytest.raises(OptionError, match=r"another optimizer \(Muon, not Adam\)"):
+    with pytest.raises(OptionError, match=r"optimizer=Muon, not Adam"):
         fit(network, mixes, validation, run=run, epochs=3)
 
 
@@ -242,10 +242,10 @@ def test_it_says_how_fast_it_is(
     with caplog.at_level(logging.INFO):
         fit(network, mixes, validation, run=tmp_path, epochs=1, limit=1e6)
 
-    assert "snippets a second" in caplog.text
+    assert "snippets per second" in caplog.text
     assert re.search(
         r"epoch 1 of 1: loss \S+, SI-SDR \S+ dB, \S+ dB above the mixture's, the best so far; "
-        r"\d+ s, \S+ s of audio a second",
+        r"\d+ s, \S+ s of audio per second",
         caplog.text,
     )
     (said,) = (json.loads(line) for line in (tmp_path / LOG).read_text().splitlines())
@@ -276,7 +276,7 @@ def test_without_tensorflow_it_trains_and_says_so_in_one_line(
 
     assert "done" in answer.stdout
     said = [line for line in answer.stderr.splitlines() if "TensorBoard" in line]
-    assert said == ["no TensorBoard: TensorFlow is not installed, training goes on without"]
+    assert said == ["TensorFlow is not installed: training continues without TensorBoard"]
     assert read_model_file(tmp_path / BEST).parameters
     assert not (tmp_path / "logs").exists()
 
@@ -303,7 +303,7 @@ def test_what_is_no_checkpoint_is_told(
     network, mixes, validation = setup()
 
     (tmp_path / CHECKPOINT).write_bytes((run / BEST).read_bytes())
-    with pytest.raises(ModelFileError, match="no checkpoint of this version"):
+    with pytest.raises(ModelFileError, match="not a checkpoint of this version"):
         fit(network, mixes, validation, run=tmp_path, epochs=3)
     del arrays["optimizer/1"]
     save_arrays(arrays, metadata, tmp_path / CHECKPOINT)

@@ -31,9 +31,9 @@ def test_a_log_has_a_line_a_minute(clock: list[float], caplog: pytest.LogCapture
 
     said = [record.getMessage() for record in caplog.records]
     assert said == [
-        "training goes on after step 40 of 3,000: the first step takes longest",
+        "training continues after step 40 of 3,000: the first step takes longest",
         "step 41 of 3,000, epoch 1 of 30: loss 0.5",
-        "about 1 h 40 min in all",
+        "about 1 h 40 min in total",
         "step 71 of 3,000, epoch 1 of 30: loss 0.5, 1 h 38 min left",
         "step 101 of 3,000, epoch 2 of 30: loss 0.5, 1 h 37 min left",
         "step 131 of 3,000, epoch 2 of 30: loss 0.5, 1 h 36 min left",
@@ -49,7 +49,7 @@ def test_a_long_run_is_told(clock: list[float], caplog: pytest.LogCaptureFixture
         clock[0] += 2
         shown.step(step, lambda: 0.5)
 
-    assert "about 16 h 40 min in all: fewer steps, smaller batches or a GPU" in caplog.text
+    assert "about 16 h 40 min in total: fewer steps, smaller batches or a GPU" in caplog.text
 
 
 def test_a_terminal_has_one_line_that_changes(

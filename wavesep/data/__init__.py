@@ -1,4 +1,4 @@
-"""What feeds training: clips on disk, random snippets of them, augmented mixtures."""
+"""Training data: clips on disk, random snippets of them, augmented mixtures."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ __all__ = ["Clips", "MixGenerator", "pairs"]
 
 
 def __getattr__(name: str) -> object:
-    """Import MixGenerator when it is first used: it loads Keras (PEP 562)."""
+    """Import MixGenerator, which loads Keras, when it is first used (PEP 562)."""
     if name != "MixGenerator":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     load_backend()

@@ -1,4 +1,4 @@
-"""Clips: the audio files of a folder, and random snippets read out of them."""
+"""Clips: the audio files of a folder, and random snippets of them."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from ..dsp.channels import to_channels
 from ..errors import AudioError, ClipError, OptionError
 from .manifest import known_infos
 
-PARTS = 10  # of a snippet, each of which sounds or does not
-QUIET = 0.01  # RMS of what does not
-LISTED = 20  # bad files that are told one by one
+PARTS = 10  # of a snippet, each of which is loud or quiet
+QUIET = 0.01  # largest RMS of a quiet part
+LISTED = 20  # bad files that the log names one by one
 
 log = logging.getLogger(__name__)
 
 
 class Clips:
-    """The audio files of a folder, each read only where a snippet lies.
+    """The audio files of a folder; only the snippets that are needed are read.
 
     Files that cannot be opened are left out and named in the log. Damage in the middle of a file is
     found only when that part is read: `read` raises `ClipError`, and the log names the file once.
@@ -39,33 +39,33 @@ class Clips:
     Parameters
     ----------
     folder : path
-        Searched with everything below it, links too, for audio and video files, by their suffixes.
+        Searched for audio and video files by their suffixes, with all folders and links below it.
         For a prepared set, the manifest is used and no file is opened. Snippets of uncompressed
         files, FLAC, Ogg Vorbis and MP3 are read in place. Other files are decoded from their
         start, which is slow: keep them in memory, or prepare them.
     names : iterable of str, optional
-        Take only these files: paths below the folder, without their suffix. Default: all.
+        Use only these files: paths below the folder, without their suffix. Default: all.
     in_memory : bool
-        Keep every file once it is decoded: 21 MB for a minute of stereo at 44.1 kHz.
+        Keep every decoded file in memory: 21 MB for a minute of stereo at 44.1 kHz.
     strict : bool
         Raise if a file cannot be opened. Default: leave it out.
 
     Attributes
     ----------
     names : list of str
-        Sorted; two files of one song have the same name in two folders.
+        Sorted. The stems of one song have the same name in their folders.
     paths : list of Path
         In the same order.
     seconds : float array, (clips,)
         Length of every clip.
     skipped : dict of str to str
-        Of the files that are left out, by their name, why.
+        The reason for each file that is left out, by its name.
 
     Raises
     ------
     AudioError
-        If no audio file is there, none can be opened, two have one name, or a file that the
-        manifest names is missing.
+        If there is no audio file, none can be opened, two have the same name, or a file that the
+        manifest names is missing; if ``strict``, also if one cannot be opened.
     """
 
     def __init__(
@@ -107,14 +107,14 @@ class Clips:
         channels: int,
         speed: float = 1.0,
     ) -> Audio:
-        """Read a snippet of one clip, at any rate and number of channels.
+        """Read a snippet of one clip, at any sample rate and number of channels.
 
         Parameters
         ----------
         index : int
-            Of the clip in `names`.
+            Place of the clip in `names`.
         start : float
-            Seconds; may be negative. What lies beyond the clip's ends is silence.
+            In seconds; may be negative. Beyond the clip's ends there is silence.
         samples : int
             Length of the snippet at ``sample_rate``.
         sample_rate : int, from 1,000 to 768,000
@@ -131,17 +131,16 @@ class Clips:
         Raises
         ------
         ClipError
-            If this part of the file cannot be read, or holds what is not a finite number or
-            beyond 100.
+            If this part of the file cannot be read, or a sample is NaN, infinite or beyond 100.
         OptionError
-            If a time, a length, a rate, a number of channels or a speed is not one of the above.
+            If an argument is out of its range.
         """
         sample_rate, channels = check_rate(sample_rate), check_channels(channels)
         start, samples, speed = check_snippet(start, samples, speed)
         info = self._infos[index]
         first = round(start * info.sample_rate)
         rate = info.sample_rate * speed
-        # a sample more than needed, since the resampler rounds the length
+        # one sample more than needed, since the resampler rounds the length
         last = first + int(np.ceil((samples + 1) * rate / sample_rate))
         part = np.zeros((last - first, info.channels), np.float32)
         begin, end = max(first, 0), min(last, info.samples)
@@ -154,7 +153,13 @@ class Clips:
         return to_channels(part[:samples], channels)
 
     def sounding(self, index: int, start: float, seconds: float) -> float:
-        """Return the share of a snippet's tenths that are louder than -40 dB; raises as `read`."""
+        """Return the share of a snippet's ten parts whose RMS is above -40 dB of full scale.
+
+        Raises
+        ------
+        ClipError
+            If this part of the file cannot be read: see `read`.
+        """
         info = self._infos[index]
         edges = np.linspace(start, start + seconds, PARTS + 1) * info.sample_rate
         edges = edges.round().astype(int).clip(0, info.samples)
@@ -163,7 +168,7 @@ class Clips:
         return sum(float(np.sqrt(np.square(part).mean())) > QUIET for part in parts) / PARTS
 
     def _part(self, index: int, begin: int, end: int) -> Audio:
-        """Read samples of a clip at its own rate."""
+        """Read samples of a clip at its own sample rate."""
         if self._decoded is None:
             return self._sound(index, begin, end)
         if index in self._faults:
@@ -173,27 +178,33 @@ class Clips:
         return self._decoded[index][begin:end]
 
     def _sound(self, index: int, begin: int, end: int) -> Audio:
-        """Read samples that are sound; tell of a clip once that it is damaged."""
+        """Read and check samples; log once for each clip that it is damaged."""
         path = self.paths[index]
         try:
             part = read_part(path, begin, end - begin)
             check_sound(part, begin)
-        except (AudioError, MemoryError) as error:  # a length that is a lie has no room
+        except (AudioError, MemoryError) as error:  # a wrong length may need too much memory
             fault = ClipError(path, str(error))
             with self._telling:
                 if index not in self._faults:
-                    log.warning("%s: not used where it cannot be read", fault)
+                    log.warning("%s; the parts that cannot be read are not used", fault)
                 self._faults[index] = fault
             raise fault from error
         return part
 
     def draw(self, rng: np.random.Generator, without: Collection[Path] = ()) -> int:
-        """Draw a clip, but for some; every second of sound is equally likely.
+        """Draw the index of a clip, with a probability in proportion to its length.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+        without : collection of Path
+            Files that are not drawn.
 
         Raises
         ------
         AudioError
-            If no other clip is there.
+            If no other clip is left.
         """
         weights = self.seconds
         if without:
@@ -204,7 +215,13 @@ class Clips:
 
 
 def find_audio(folder: Path) -> dict[str, Path]:
-    """Return the audio files below a folder by their path without suffix, or raise AudioError."""
+    """Return the audio files below a folder by their path without suffix.
+
+    Raises
+    ------
+    AudioError
+        If there is no such folder, or two files have the same name.
+    """
     if not folder.is_dir():
         raise AudioError(f"no folder {folder}")
     found: dict[str, Path] = {}
@@ -216,7 +233,7 @@ def find_audio(folder: Path) -> dict[str, Path]:
                 continue
             name = path.relative_to(folder).with_suffix("").as_posix()
             if name in found:
-                raise AudioError(f"{found[name]} and {path} have one name: remove one of them")
+                raise AudioError(f"{found[name]} and {path} have the same name: remove one")
             found[name] = path
     return found
 
@@ -229,14 +246,14 @@ def is_litter(name: str) -> bool:
 def open_files(
     found: Mapping[str, Path], known: Mapping[Path, AudioInfo]
 ) -> tuple[dict[str, AudioInfo], dict[str, str]]:
-    """Read the headers of the files that are not known already.
+    """Read the headers of the files that are not known yet.
 
     Returns
     -------
     infos : dict of str to AudioInfo
         By name, of the files that can be used.
     skipped : dict of str to str
-        By name, why the others cannot.
+        The reason for each of the others, by name.
     """
     infos, skipped = {}, {}
     for name, path in found.items():
@@ -251,15 +268,27 @@ def open_files(
 
 
 def check_info(path: Path, info: AudioInfo) -> None:
-    """Raise AudioError unless a header can be that of a recording."""
+    """Check that a header can belong to a recording.
+
+    Raises
+    ------
+    AudioError
+        If it has no samples, or its sample rate is out of range.
+    """
     if info.samples < 1:
         raise AudioError(f"{path} has no samples")
     if not LOWEST_RATE <= info.sample_rate <= HIGHEST_RATE:
-        raise AudioError(f"{path} says that its rate is {info.sample_rate} Hz: it is damaged")
+        raise AudioError(f"{path} has a sample rate of {info.sample_rate} Hz: it is damaged")
 
 
 def check_snippet(start: Any, samples: Any, speed: Any) -> tuple[float, int, float]:
-    """Return where a snippet lies, its length and its speed, or raise OptionError."""
+    """Return the start of a snippet, its length and its speed as numbers.
+
+    Raises
+    ------
+    OptionError
+        If one of them is not a number or out of its range: see `Clips.read`.
+    """
     begin, count, factor = to_number(start), to_number(samples), to_number(speed)
     if not abs(begin) <= MOST_SECONDS:
         raise OptionError(f"start must be a number of seconds, not {start!r}")
@@ -271,7 +300,13 @@ def check_snippet(start: Any, samples: Any, speed: Any) -> tuple[float, int, flo
 
 
 def tell_skipped(folder: Path, count: int, skipped: Mapping[str, str], strict: bool) -> None:
-    """Log which files of a folder are left out; raise if all are, or if strict."""
+    """Log which files of a folder are left out.
+
+    Raises
+    ------
+    AudioError
+        If all files are left out; if ``strict``, if any is.
+    """
     if not skipped:
         return
     first = next(iter(skipped.values()))
@@ -284,7 +319,7 @@ def tell_skipped(folder: Path, count: int, skipped: Mapping[str, str], strict: b
 
 
 def pairs(*stems: Clips) -> list[tuple[int, ...]]:
-    """Return the clips that belong to one song: those of the same name, an index for each folder.
+    """Return the stems of each song: clips of the same name, as an index for each folder.
 
     A name that is missing in one of the folders is left out.
     """
@@ -294,10 +329,16 @@ def pairs(*stems: Clips) -> list[tuple[int, ...]]:
 
 
 def check_targets(stems: Sequence[Clips], targets: int) -> None:
-    """Raise OptionError unless the first stems can be targets and one at least is left over."""
+    """Check the number of targets, which are the first stems.
+
+    Raises
+    ------
+    OptionError
+        If no stem is a target, or all stems are.
+    """
     if not 1 <= targets < len(stems):
         raise OptionError(
-            f"targets={targets} of {len(stems)} stems: one at least must be, and one must not"
+            f"targets={targets} of {len(stems)} stems: it must be from 1 to {len(stems) - 1}"
         )
 
 
@@ -307,11 +348,11 @@ def split_names(names: Sequence[str], valid_share: float, seed: int) -> tuple[se
     Parameters
     ----------
     names : sequence of str
-        Of songs; a name that stands in two folders is divided once.
+        Of songs. The stems of a song share its name, so they stay together.
     valid_share : float, in (0, 1)
-        Share of the names for validation; at least one goes each way.
+        Share of the names for validation. Each side gets at least one.
     seed : int
-        Same seed, same division.
+        The same seed gives the same division.
 
     Returns
     -------
@@ -324,7 +365,7 @@ def split_names(names: Sequence[str], valid_share: float, seed: int) -> tuple[se
     """
     if len(names) < 2:
         raise OptionError(
-            f"two songs with both stems are needed to keep one for validation, not {len(names)}"
+            f"training and validation need two songs with both stems, not {len(names)}"
         )
     order = np.random.default_rng(seed).permutation(sorted(names))
     count = min(max(round(valid_share * len(order)), 1), len(order) - 1)

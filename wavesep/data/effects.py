@@ -1,10 +1,10 @@
-"""Effects of a studio: what makes a produced voice out of a recorded one.
+"""Studio effects, which turn a recorded voice into a produced one.
 
 Conventions
 -----------
-Sounds are float32 arrays of NumPy or tensors of PyTorch, ``(examples, channels, samples)``, and
-what comes out has the same kind and shape. Each example has its own settings: arrays of the same
-kind, ``(examples, 1, 1)`` unless said otherwise. Nothing is random here: see `production`.
+Sounds are float32 arrays of NumPy or tensors of PyTorch, ``(examples, channels, samples)``. The
+result has the same kind and shape. Each example has its own settings: arrays of the same kind,
+``(examples, 1, 1)`` unless stated otherwise. Nothing is random here: `production` draws settings.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from typing import Any
 from array_api_compat import array_namespace, device
 from scipy.fft import next_fast_len
 
-TAPS = 8  # of the filter between samples
+TAPS = 8  # of the filter that interpolates between samples
 FALL = math.log(1e3)  # nepers in 60 dB
-BANDS = (400.0, 1_600.0, 6_400.0)  # Hz, between which a room's decay is one
-WINDOW, HOP = 2048, 512  # of what moves formants
-LIFTER = 80  # samples of the cepstrum that are a spectrum's envelope: 1.8 ms at 44.1 kHz
-MOST_GAIN = 2.3  # nepers by which formants move a frequency at most: 20 dB
-LEVEL_SECONDS = 0.02  # over which a compressor measures
+BANDS = (400.0, 1_600.0, 6_400.0)  # Hz, edges of the bands, each with its own decay
+WINDOW, HOP = 2048, 512  # of the STFT of `move_formants`, in samples
+LIFTER = 80  # samples of the cepstrum that make the envelope: 1.8 ms at 44.1 kHz
+MOST_GAIN = 2.3  # nepers, largest gain of `move_formants` at a frequency: 20 dB
+LEVEL_SECONDS = 0.02  # over which a compressor measures the level
 
 Sound = Any  # a float32 array or tensor, (examples, channels, samples)
 Setting = Any  # a number, or an array or tensor, (examples, 1, 1)
 
 
 def mix(dry: Sound, wet: Sound, share: Setting) -> Sound:
-    """Put ``share`` of the power into the wet sound and leave the rest to the dry one."""
+    """Mix two sounds: the wet one gets ``share`` (0 to 1) of the power, the dry one the rest."""
     return dry * (1 - share) ** 0.5 + wet * share**0.5
 
 
 def convolve(audio: Sound, response: Sound) -> Sound:
-    """Convolve with impulse responses, ``(examples, channels, any)``; the end is cut off."""
+    """Convolve with impulse responses, ``(examples, channels, any)``; the tail is cut off."""
     xp = array_namespace(audio)
     samples = audio.shape[-1]
     size = next_fast_len(samples + response.shape[-1] - 1)
@@ -43,21 +43,21 @@ def convolve(audio: Sound, response: Sound) -> Sound:
 
 def room(noise: Sound, sample_rate: int, *, delay: Setting, decay: Setting, damping: Setting,
          gate: Setting) -> Sound:  # fmt: skip
-    """Return impulse responses of rooms, with a power of one.
+    """Return impulse responses of rooms; each channel has a power of one.
 
     Parameters
     ----------
     noise : float32 array or tensor, (examples, channels, samples)
-        White and Gaussian; the responses are as long.
+        White Gaussian noise. The responses have its length.
     sample_rate : int
     delay : seconds
-        Before anything is heard of the room.
+        Time before the response begins.
     decay : seconds
-        In which it falls by 60 dB, below 400 Hz.
+        Time in which the response falls by 60 dB, below 400 Hz.
     damping : from 0 to 1
-        Factor of the decay from each of the four bands to the next higher one.
+        Each of the four bands decays in this share of the time of the next lower one.
     gate : seconds
-        After the delay, at which the response is cut off.
+        Time after the delay at which the response is cut off.
     """
     xp = array_namespace(noise)
     samples = noise.shape[-1]
@@ -77,26 +77,26 @@ def room(noise: Sound, sample_rate: int, *, delay: Setting, decay: Setting, damp
 
 def echoes(audio: Sound, sample_rate: int, *, delay: Setting, feedback: Setting, cutoff: Setting,
            count: int, ping_pong: bool = False) -> Sound:  # fmt: skip
-    """Return echoes without the sound itself, each quieter and duller than the one before.
+    """Return the echoes without the sound itself; each is quieter and duller than the last.
 
     Parameters
     ----------
     audio : float32 array or tensor, (examples, channels, samples)
     sample_rate : int
     delay : whole number of samples
-        From one to the next.
+        From one echo to the next.
     feedback : from 0 to 1
-        Gain from one to the next.
+        Gain from one echo to the next.
     cutoff : Hz
-        Of the low-pass, of the first order, that each goes through once more.
+        Of a first-order low-pass. Each echo passes it once more than the one before.
     count : int, >= 1
         Number of echoes.
     ping_pong : bool
-        Of two channels, each takes every other one.
+        With two channels, echoes alternate between them.
     """
     xp = array_namespace(audio)
     samples = audio.shape[-1]
-    size = next_fast_len(2 * samples)  # an echo of what is heard never comes round to the beginning
+    size = next_fast_len(2 * samples)  # so no echo wraps around to the beginning
     dull = (1 + (frequencies_of(audio, size, sample_rate) / cutoff) ** 2) ** -0.5
     turns = xp.arange(size // 2 + 1, device=device(audio)) * xp.astype(delay, xp.int64)
     sides = ramp(audio[:, :, :1], axis=1)
@@ -106,25 +106,25 @@ def echoes(audio: Sound, sample_rate: int, *, delay: Setting, feedback: Setting,
         gain = xp.astype(delay * k < samples, audio.dtype) * feedback ** (k - 1) * dull**k
         if ping_pong:
             gain = gain * xp.astype(sides == k % 2, audio.dtype)
-        # a whole number of turns says nothing, and 32 bits have no room for it
+        # whole turns do not change the angle, and 32-bit floats cannot represent so many
         angle = xp.astype(k * turns % size, audio.dtype) * (2 * math.pi / size)
         total = total + spectrum * gain * (xp.cos(angle) - 1j * xp.sin(angle))
     return xp.fft.irfft(total, n=size)[..., :samples]
 
 
 def warp(audio: Sound, delay: Setting) -> Sound:
-    """Play each sample from ``delay`` samples before it, which need not be whole nor constant.
+    """Delay a sound by a number of samples that may be fractional and may vary.
 
     Parameters
     ----------
     audio : float32 array or tensor, (examples, channels, samples)
     delay : (examples, 1 or channels, samples)
-        In samples. What lies beyond the ends is silence.
+        In samples, at each sample of the result. Beyond the sound's ends there is silence.
     """
     xp = array_namespace(audio)
     samples = audio.shape[-1]
     later = xp.floor(delay)
-    fraction = 1 - (delay - later)  # of the way from one sample to the next
+    fraction = 1 - (delay - later)  # of the distance from one sample to the next
     whole = xp.astype(ramp(audio) - later, xp.int64) - 1
     whole = whole + xp.zeros_like(audio, dtype=xp.int64)
     total = xp.zeros_like(audio)
@@ -153,14 +153,17 @@ def wobble(audio: Sound, sample_rate: int, *, rate: Setting, depth: Setting, pha
 
 
 def transpose(audio: Sound, ratio: Setting, grain: int) -> Sound:
-    """Play a sound ``ratio`` times as high, in time: two heads read it in turns, as harmonisers do.
+    """Multiply the pitch by ``ratio`` and keep the duration.
+
+    As in a harmoniser, two heads read the sound at ``ratio`` times the speed. Each jumps while the
+    other one is audible.
 
     Parameters
     ----------
     audio : float32 array or tensor, (examples, channels, samples)
     ratio : > 0
     grain : int
-        Samples between the jumps of a head.
+        Length of a head's jumps, in samples.
     """
     xp = array_namespace(audio)
     total = xp.zeros_like(audio)
@@ -172,7 +175,7 @@ def transpose(audio: Sound, ratio: Setting, grain: int) -> Sound:
 
 
 def stutter(audio: Sound, *, start: Setting, slice_samples: Setting, repeats: Setting) -> Sound:
-    """Play a slice so many times in a row, in place of what follows it; settings are whole."""
+    """Play a slice ``repeats`` times in a row, over what follows; settings are whole numbers."""
     xp = array_namespace(audio)
     time = ramp(audio) + xp.zeros_like(audio)
     inside = (time >= start) & (time < start + slice_samples * repeats)
@@ -182,16 +185,16 @@ def stutter(audio: Sound, *, start: Setting, slice_samples: Setting, repeats: Se
 
 
 def compress(audio: Sound, sample_rate: int, *, threshold: Setting, ratio: Setting) -> Sound:
-    """Turn down what is louder than a threshold, as a compressor does; channels alike.
+    """Reduce levels above a threshold, as a compressor does; all channels get the same gain.
 
     Parameters
     ----------
     audio : float32 array or tensor, (examples, channels, samples)
     sample_rate : int
-    threshold : in the sound's unit
-        Of the RMS over 20 ms.
+    threshold : > 0
+        On the RMS over 20 ms, in the unit of the samples.
     ratio : >= 1
-        By so many times fewer dB does the level rise above it.
+        The excess over the threshold, in dB, is divided by this.
     """
     xp = array_namespace(audio)
     power = xp.mean(audio * audio, axis=1, keepdims=True)
@@ -201,18 +204,18 @@ def compress(audio: Sound, sample_rate: int, *, threshold: Setting, ratio: Setti
 
 
 def moving_mean(audio: Sound, length: int) -> Sound:
-    """Return the mean of so many samples around each; silence lies beyond the ends."""
+    """Return the mean of ``length`` samples around each; beyond the ends there is silence."""
     xp = array_namespace(audio)
     samples = audio.shape[-1]
     size = next_fast_len(samples + length)
     frequencies = frequencies_of(audio, size, 1)
-    response = sinc(frequencies * length) / sinc(frequencies)  # of a box, in the middle
+    response = sinc(frequencies * length) / sinc(frequencies)  # of a centred box
     mean = xp.fft.irfft(xp.fft.rfft(audio, n=size) * response, n=size)[..., :samples]
     return xp.clip(mean, 0.0, None)
 
 
 def saturate(audio: Sound, *, drive: Setting, bias: Setting) -> Sound:
-    """Overdrive: the soft limit of tanh, ``drive`` times the sound's RMS away from it."""
+    """Overdrive: scale to an RMS of ``drive``, add ``bias``, apply tanh, remove the offset."""
     xp = array_namespace(audio)
     loud = drive * audio / (xp.mean(audio * audio, axis=(1, 2), keepdims=True) ** 0.5 + 1e-9)
     bent = xp.tanh(loud + bias)
@@ -221,9 +224,9 @@ def saturate(audio: Sound, *, drive: Setting, bias: Setting) -> Sound:
 
 def equalise(audio: Sound, sample_rate: int, *, low: Setting, high: Setting, shelf: Setting,
              gain: Setting) -> Sound:  # fmt: skip
-    """Cut what lies below ``low`` and above ``high`` Hz, and amplify what lies above ``shelf`` Hz.
+    """Cut below ``low`` Hz and above ``high`` Hz, and amplify above ``shelf`` Hz by ``gain``.
 
-    All slopes are of 12 dB an octave and without delay; ``gain`` is linear.
+    All slopes are 12 dB per octave, without delay. The gain is linear.
     """
     xp = array_namespace(audio)
     samples = audio.shape[-1]
@@ -236,7 +239,7 @@ def equalise(audio: Sound, sample_rate: int, *, low: Setting, high: Setting, she
 
 
 def move_formants(audio: Sound, factor: Setting) -> Sound:
-    """Move the envelopes of spectra to frequencies so many times as high, at the same pitch."""
+    """Move spectral envelopes to ``factor`` times their frequencies, at the same pitch."""
     xp = array_namespace(audio)
     samples = audio.shape[-1]
     frames = framed(audio)
@@ -275,7 +278,7 @@ def framed(audio: Sound) -> Any:
 
 
 def overlapped(frames: Any, samples: int) -> Sound:
-    """Add up what `framed` has cut, each frame weighed twice by the root of Hann's window."""
+    """Overlap and add the frames of `framed`, windowed twice by the root of a Hann window."""
     xp = array_namespace(frames)
     parts = WINDOW // HOP
     count = frames.shape[2]
@@ -287,20 +290,20 @@ def overlapped(frames: Any, samples: int) -> Sound:
 
 
 def frequencies_of(like: Sound, size: int, sample_rate: int) -> Any:
-    """Return the frequencies of an FFT of so many samples, in Hz and in a sound's precision."""
+    """Return the frequencies of an FFT of ``size`` samples, in Hz and in a sound's precision."""
     xp = array_namespace(like)
     places = xp.arange(size // 2 + 1, dtype=like.dtype, device=device(like))
     return places * (sample_rate / size)
 
 
 def silence_of(like: Sound, samples: int) -> Sound:
-    """Return so many samples of silence."""
+    """Return silence of this length, of the same kind as a sound."""
     xp = array_namespace(like)
     return xp.zeros((*like.shape[:2], samples), dtype=like.dtype, device=device(like))
 
 
 def ramp(like: Any, axis: int = -1) -> Any:
-    """Return 0, 1, 2 … along an axis of an array, in its precision."""
+    """Return 0, 1, 2 … along an axis of an array, of the same kind and precision."""
     xp = array_namespace(like)
     shape = [1] * like.ndim
     shape[axis] = like.shape[axis]
@@ -308,7 +311,7 @@ def ramp(like: Any, axis: int = -1) -> Any:
 
 
 def with_power_of(changed: Sound, before: Sound) -> Sound:
-    """Give every example the power that it had before."""
+    """Scale every example to the power that it had before."""
     return changed * (power_of(before) / (power_of(changed) + 1e-12)) ** 0.5
 
 

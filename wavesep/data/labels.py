@@ -19,30 +19,31 @@ from . import augment
 from .clips import Clips, pairs
 from .mixes import Augmentation, without_broken
 
-LABEL_SECONDS = 0.02  # that a label stands for
+LABEL_SECONDS = 0.02  # of sound that a label describes
 
 Labels = dict[str, NDArray[np.bool_]]
 
 
 def read_labels(path: str | os.PathLike[str], subset: str | None = None) -> Labels:
-    """Read the labels of MIR-1K: by clip, whether somebody sings, every 20 ms.
+    """Read the labels of MIR-1K: for each clip, whether somebody sings, every 20 ms.
 
     Parameters
     ----------
     path : path
-        A CSV file with the columns "clip" and "vocal_activity", a 0 or 1 for each label; and, with
-        ``subset``, "split".
+        A CSV file with the columns "clip" and "vocal_activity", a 0 or 1 for each label. With
+        ``subset``, it also needs the column "split".
     subset : str, optional
-        Take only the clips of this split.
+        Read only the clips of this split.
 
     Returns
     -------
     dict of str to bool array
+        By clip.
 
     Raises
     ------
     AudioError
-        If the file cannot be read or has no such columns.
+        If the file cannot be read or lacks one of the first two columns.
     """
     try:
         with Path(path).open(newline="", encoding="utf-8") as file:
@@ -52,11 +53,13 @@ def read_labels(path: str | os.PathLike[str], subset: str | None = None) -> Labe
                 if subset in (None, row.get("split"))
             }
     except (OSError, KeyError, UnicodeDecodeError) as error:
-        raise AudioError(f"{path} cannot be read: it needs clip and vocal_activity") from error
+        raise AudioError(
+            f"{path} cannot be read: it must be a CSV file with clip and vocal_activity"
+        ) from error
 
 
 def label_at(labels: NDArray[np.bool_], seconds: float) -> bool:
-    """Return the label of a moment; beyond the last, nobody sings."""
+    """Return the label at a time in seconds; False if there is none."""
     index = int(seconds / LABEL_SECONDS)
     return bool(labels[index]) if 0 <= index < len(labels) else False
 
@@ -65,15 +68,15 @@ class ActivityExamples(keras.utils.PyDataset):
     """Windows of the spectra of mixtures, and whether somebody sings in the middle of each.
 
     Half of the mixtures are the clip itself. In the others, its vocals are mixed with the
-    accompaniment of any clip. Example
-    k of batch i of epoch e is a pure function of ``(seed, e, i, k)`` and of the files; see
-    `MixGenerator` for clips that cannot be read.
+    accompaniment of any clip. Example k of batch i of epoch e is a pure function of
+    ``(seed, e, i, k)`` and of the files. If a clip cannot be read, others are drawn: see
+    `MixGenerator`.
 
     Parameters
     ----------
     vocals, accompaniment : Clips
     labels : dict of str to bool array
-        By clip; vocals without labels are not taken.
+        By clip. Only vocals with labels are used.
     architecture : ActivityArchitecture
     sample_rate : int
         In Hz, of the network.
@@ -82,14 +85,14 @@ class ActivityExamples(keras.utils.PyDataset):
     batches : int
         Batches in an epoch.
     augmentation : Augmentation, optional
-        Of it: speed, gain and equaliser. A clip's own two stems are played alike.
+        Only its speed, gain and equaliser are used. The two stems of a clip have the same speed.
     seed : int
-        Same seed, same batches.
+        The same seed gives the same batches.
 
     Attributes
     ----------
     epoch : int
-        The epoch whose batches are made; `wavesep.training.fit` sets it.
+        The epoch of the batches; `wavesep.training.fit` sets it.
 
     Raises
     ------
@@ -118,7 +121,7 @@ class ActivityExamples(keras.utils.PyDataset):
             (i, j) for i, j in pairs(vocals, accompaniment) if Path(vocals.names[i]).name in labels
         ]
         if not self.pairs:
-            raise AudioError("no clip with labels has both stems: two files of the same name")
+            raise AudioError("no clip with labels has both stems: they must have the same name")
         self.stft = architecture.stft
         self.samples = architecture.samples_of(architecture.frames)
         self.sample_rate = sample_rate
@@ -140,12 +143,18 @@ class ActivityExamples(keras.utils.PyDataset):
         return np.abs(self.stft.analyse(sounds)), sung
 
     def example(self, epoch: int, index: int, k: int) -> tuple[NDArray[np.float32], bool]:
-        """Return one mixture, ``(samples,)``, and whether somebody sings in its middle."""
+        """Return one mixture, ``(samples,)``, and whether somebody sings in its middle.
+
+        Raises
+        ------
+        AudioError
+            If no clip with labels can be read.
+        """
         rng = np.random.default_rng((self.seed, epoch, index, k))
         return without_broken(lambda broken: self._draw(rng, broken))
 
     def report(self) -> str:
-        """Return a line for the log of a run that begins."""
+        """Return a line about the data for the log."""
         return f"{len(self.pairs)} clips have labels and both stems"
 
     def _draw(
@@ -173,7 +182,7 @@ class ActivityExamples(keras.utils.PyDataset):
     def _read(
         self, clips: Clips, index: int, middle: float, speed: float, rng: np.random.Generator
     ) -> NDArray[np.float32]:
-        """Read a snippet around a moment, and augment it."""
+        """Read a snippet around a time, and augment it."""
         a = self.augmentation
         start = middle - self.samples / self.sample_rate / 2 * speed
         audio = clips.read(index, start, self.samples, self.sample_rate, 1, speed)
@@ -183,7 +192,7 @@ class ActivityExamples(keras.utils.PyDataset):
         return audio[:, 0]
 
     def settings(self) -> dict[str, Any]:
-        """Return what decides the batches, for a checkpoint."""
+        """Return the settings that determine the batches, for a checkpoint."""
         names = ("samples", "sample_rate", "batch_size", "batches", "seed")
         settings = {name: getattr(self, name) for name in names}
         return settings | {"augmentation": asdict(self.augmentation)}

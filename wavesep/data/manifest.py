@@ -1,4 +1,4 @@
-"""The manifest of a prepared set: what every file is, where it comes from, how loud it is."""
+"""The manifest of a prepared set: the stem, source, licence and level of every file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..audio.base import AudioInfo
 from ..errors import AudioError
 
 MANIFEST = "manifest.csv"
-DEPTH = 3  # folders above a file at the most, in which its manifest may lie
+DEPTH = 3  # how many folders above a folder of stems its manifest may be
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,10 @@ class Entry:
     Attributes
     ----------
     path : str
-        Below the manifest's folder, with slashes.
+        Relative to the manifest's folder, with slashes.
     stem : {"vocals", "accompaniment"}
     source : str
-        Where it comes from.
+        Origin of the sound.
     licence : str
     seconds : float
     sample_rate : int
@@ -36,7 +36,7 @@ class Entry:
     peak : float
         The largest magnitude of a sample.
     loudness : float
-        Integrated, in LUFS (ITU-R BS.1770-4); -inf for silence and for less than 0.4 s.
+        Integrated loudness in LUFS (ITU-R BS.1770-4); -inf for silence and for less than 0.4 s.
     sha256 : str
         Of the file.
     """
@@ -54,7 +54,7 @@ class Entry:
 
     @property
     def info(self) -> AudioInfo:
-        """What the file says of its sound."""
+        """The rate, channels and length that the file's header has."""
         return AudioInfo(
             self.sample_rate, self.channels, round(self.seconds * self.sample_rate), bits=16
         )
@@ -66,7 +66,7 @@ def read_manifest(folder: str | os.PathLike[str]) -> list[Entry]:
     Parameters
     ----------
     folder : path
-        That of the set.
+        Of the set.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def read_manifest(folder: str | os.PathLike[str]) -> list[Entry]:
     Raises
     ------
     AudioError
-        If there is none, or it is damaged.
+        If there is no manifest, or it is damaged.
     """
     path = Path(folder, MANIFEST)
     if not path.is_file():
@@ -88,15 +88,27 @@ def read_manifest(folder: str | os.PathLike[str]) -> list[Entry]:
 
 
 def entry_of(row: dict[str, str]) -> Entry:
-    """Return a row of the table as an entry, or raise KeyError or ValueError."""
-    if "kind" in row:  # the first manifests called the stem so
+    """Return a row of the table as an entry.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If a column is missing, or a value is not of its type.
+    """
+    if "kind" in row:  # the name of the stem's column in the first manifests
         row = {"stem": row["kind"]} | row
     convert = {"float": float, "int": int, "str": str}
     return Entry(**{f.name: convert[str(f.type)](row[f.name]) for f in fields(Entry)})
 
 
 def write_manifest(folder: str | os.PathLike[str], entries: Iterable[Entry]) -> None:
-    """Write the manifest of a prepared set whole or not at all, sorted by path."""
+    """Write the manifest of a prepared set, sorted by path, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
     text = io.StringIO(newline="")
     table = csv.DictWriter(text, [f.name for f in fields(Entry)])
     table.writeheader()
@@ -105,14 +117,15 @@ def write_manifest(folder: str | os.PathLike[str], entries: Iterable[Entry]) -> 
 
 
 def known_infos(folder: Path) -> dict[Path, AudioInfo]:
-    """Return what a manifest says of the files below a folder; nothing if there is none.
+    """Return the properties of the files below a folder as the manifest has them.
 
-    The manifest lies in the folder or above it. It spares opening every file.
+    The manifest is in the folder or above it. With it, no file needs to be opened. Without one, the
+    result is empty.
 
     Raises
     ------
     AudioError
-        If a file that it names is not there.
+        If the manifest is damaged, or a file that it names is missing.
     """
     folder = folder.resolve()
     homes = [folder, *folder.parents][: DEPTH + 1]

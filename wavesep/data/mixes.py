@@ -20,10 +20,10 @@ from . import augment
 from .clips import Clips, check_targets, pairs
 from .production import Production, Studio
 
-ALIGNED_SHARE = 0.4  # of mixtures whose stems are of one song
-SUNG_SHARE = 0.7  # of a target in which somebody sings
-TRIES = 8  # to find a place that is sung enough
-BALANCE_DB = 3.0  # to within which stems of one song keep theirs
+ALIGNED_SHARE = 0.4  # of the mixtures have stems of one song
+SUNG_SHARE = 0.7  # of a target's length in which somebody sings
+TRIES = 8  # to find a snippet with that much singing
+BALANCE_DB = 3.0  # largest difference of a stem's gain from its song's common gain
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 Drawn = TypeVar("Drawn")
@@ -36,31 +36,31 @@ class Augmentation:
     Attributes
     ----------
     speed : tuple of float
-        Bounds of how many times as fast, and higher by as much, each stem is played; uniform on a
-        log scale. The stems of one song are played alike.
+        Bounds of the playback speed of each stem, which changes the pitch by the same factor; drawn
+        uniformly on a log scale. The stems of one song have the same speed.
     gain_db : float
-        Each stem gets a gain between minus and plus this, in dB.
+        Each stem gets a gain from minus to plus this many dB.
     pan_db : float
-        Largest difference of left and right that panning makes, in dB.
+        Largest difference in level between left and right that panning makes, in dB.
     width : tuple of float
-        Bounds of the stereo width; 1 is the recording's own.
+        Bounds of the factor for the stereo width; 1 keeps the width.
     mono : float, in [0, 1]
         Share of mixtures whose stems are all made mono. Without them, a network learns that wide or
         panned sounds are the accompaniment.
     low_pass : float, in [0, 1]
         Share of each stem's snippets that are low-passed.
     low_pass_hz : tuple of float
-        Bounds of the cut-off frequency.
+        Bounds of the cut-off frequency, in Hz.
     equalise : float, in [0, 1]
-        Share of each stem's snippets whose octaves are raised and lowered.
+        Share of each stem's snippets that are equalised.
     equalise_db : float
-        By how much at the most.
+        Largest gain of an octave, up or down, in dB.
     noise : float, in [0, 1]
-        Share of mixtures with white noise, which belongs to the last stem.
+        Share of mixtures with white noise. It is added to the last stem.
     noise_db : tuple of float
-        Bounds of its RMS, in dB of full scale.
+        Bounds of the noise's RMS, in dB of full scale.
     mute_vocals, mute_accompaniment : float, in [0, 1]
-        Shares of mixtures without the first stem, and without all others.
+        Share of mixtures in which the first stem is silent, and in which all others are.
     """
 
     speed: tuple[float, float] = (0.75, 1.35)
@@ -82,17 +82,17 @@ class MixGenerator(keras.utils.PyDataset):
     """Batches of random mixtures and their targets for ``keras.Model.fit``.
 
     Example k of batch i of epoch e is a pure function of ``(seed, e, i, k)`` and of the files. So
-    the batches do not depend on the number of workers, and a run can go on anywhere: set `epoch`.
-    If a clip cannot be read, the example draws other clips instead. Other examples do not depend
-    on that.
+    the batches do not depend on the number of workers, and a run can continue at any epoch and
+    batch: set `epoch`. If a clip cannot be read, the example uses other clips instead. This does
+    not change other examples.
 
     Parameters
     ----------
     *stems : Clips
-        At least two: vocals, then accompaniment, or any others. They need not be of the same songs.
-        Clips of the same name belong to one song.
+        At least two: vocals, then accompaniment, or any other stems. They may come from different
+        songs. Clips of the same name belong to one song.
     targets : int
-        The number of first stems that are targets; the others are only in the mixture.
+        This many stems, the first ones, are targets. The others are only in the mixture.
     samples : int
         Length of the targets. Mixtures are longer by the two contexts.
     left_context, right_context : int
@@ -106,29 +106,29 @@ class MixGenerator(keras.utils.PyDataset):
     batches : int
         Batches in an epoch.
     aligned_share : float, in [0, 1]
-        Share of mixtures whose snippets are of one song, at the same place, and keep their balance
-        to within 3 dB. Where no name stands in all folders, none are.
+        Share of mixtures whose snippets are of one song, at the same time. Each stem's gain differs
+        from a common one by up to 3 dB. If no name is in all folders, there are no such mixtures.
     sung_share : float, in [0, 1]
-        The first stem is drawn anew, up to eight times, until it sounds in this share of the
-        target.
+        The first stem is drawn up to eight times, until it is louder than -40 dB in this share of
+        the target.
     augmentation : Augmentation
         How often and how far snippets are changed.
     production : Production, optional
-        What a studio does to the first stem, where that is the vocals. Default: nothing.
+        How the first stem is produced, if it is the vocals. Default: not at all.
     seed : int
-        Same seed, same batches.
+        The same seed gives the same batches.
     workers : int, >= 1
-        Threads that read and augment, ahead of the training.
+        Threads that prepare the next batch during training.
 
     Attributes
     ----------
     epoch : int
-        The epoch whose batches are made; `wavesep.training.fit` sets it.
+        The epoch of the batches; `wavesep.training.fit` sets it.
 
     Raises
     ------
     OptionError
-        If no stem is a target, or none is left over.
+        If no stem is a target, or all stems are.
     """
 
     def __init__(
@@ -149,7 +149,7 @@ class MixGenerator(keras.utils.PyDataset):
         seed: int = 0,
         workers: int = 1,
     ) -> None:
-        # Keras's own workers change what is seen on JAX and PyTorch; ours do not
+        # more Keras workers change the batches on JAX and PyTorch; threads of our own do not
         super().__init__(workers=1)
         check_targets(stems, targets)
         self.stems = stems
@@ -186,7 +186,7 @@ class MixGenerator(keras.utils.PyDataset):
         """
         futures = self._ahead.pop((self.epoch, index), None) or self._submit(index)
         following = (index + 1) % self.batches
-        self._ahead = {}  # batches made ahead for another place are not needed
+        self._ahead = {}  # drops a batch that was prepared for another position
         if following:
             self._ahead[self.epoch, following] = self._submit(following)
         examples = [future.result() for future in futures]
@@ -210,6 +210,11 @@ class MixGenerator(keras.utils.PyDataset):
         mixture : float32 array, (left_context + samples + right_context, channels)
         targets : float32 array, (samples, channels * targets)
             Target 0's channels first.
+
+        Raises
+        ------
+        AudioError
+            If no clip of a stem can be read.
         """
         rng = np.random.default_rng((self.seed, epoch, index, k))
         stems, aligned = self._stems(rng, rng.random() < self.aligned_share)
@@ -221,7 +226,7 @@ class MixGenerator(keras.utils.PyDataset):
         return mixture, targets[self.left_context : self.left_context + self.samples]
 
     def settings(self) -> dict[str, Any]:
-        """Return what decides the batches, for a checkpoint."""
+        """Return the settings that determine the batches, for a checkpoint."""
         names = ("samples", "sample_rate", "batch_size", "batches", "aligned_share", "sung_share",
                  "seed")  # fmt: skip
         settings = {name: getattr(self, name) for name in names}
@@ -229,7 +234,7 @@ class MixGenerator(keras.utils.PyDataset):
         return settings | {"production": self.production and asdict(self.production)}
 
     def snippets_per_second(self, seconds: float = 5.0) -> float:
-        """Measure how many snippets this generator makes in a second: one a stem for a mixture."""
+        """Measure the snippets that are made per second; a mixture has one for each stem."""
         begin = time.perf_counter()
         made = 0
         while (spent := time.perf_counter() - begin) < seconds or not made:
@@ -238,11 +243,11 @@ class MixGenerator(keras.utils.PyDataset):
         return len(self.stems) * made * self.batch_size / spent
 
     def report(self) -> str:
-        """Return a line for the log of a run that begins."""
-        return f"{self.snippets_per_second(seconds=1.0):.0f} snippets a second can be made"
+        """Return a line about the data for the log."""
+        return f"{self.snippets_per_second(seconds=1.0):.0f} snippets per second can be made"
 
     def _stems(self, rng: np.random.Generator, aligned: bool) -> tuple[list[Audio], bool]:
-        """Return the snippets of all stems, and if they are of one song."""
+        """Return the snippets of all stems, and whether they are of one song."""
 
         def draw(without: Collection[Path]) -> tuple[list[Audio], bool]:
             weights = self._weights(without)
@@ -286,7 +291,7 @@ class MixGenerator(keras.utils.PyDataset):
     def _sung(
         self, rng: np.random.Generator, draw: Callable[[], tuple[int, ...]]
     ) -> tuple[tuple[int, ...], float, float]:
-        """Draw clips, where the first one's snippet begins and its speed; sung, if possible."""
+        """Draw clips and a snippet's start and speed, if possible with enough singing in it."""
         first = self.stems[0]
         for _ in range(TRIES):
             indices = draw()
@@ -298,7 +303,7 @@ class MixGenerator(keras.utils.PyDataset):
         return indices, start, speed
 
     def _place(self, seconds: float, rng: np.random.Generator) -> tuple[float, float]:
-        """Draw where a snippet begins and its speed; one longer than its clip holds all of it."""
+        """Draw a snippet's start and speed; a snippet longer than its clip holds the whole clip."""
         speed = augment.log_uniform(rng, *self.augmentation.speed)
         samples = self.left_context + self.samples + self.right_context
         room = seconds - samples * speed / self.sample_rate
@@ -311,7 +316,7 @@ class MixGenerator(keras.utils.PyDataset):
     def _produce(
         self, stems: Sequence[Audio], production: Production, rng: np.random.Generator
     ) -> list[Audio]:
-        """Return the stems with the first one produced, and sometimes the last one reverberated."""
+        """Return the stems with the first one produced, and in some the last one reverberated."""
         vocals, *others = stems
         if rng.random() < production.others:
             for _ in range(rng.integers(1, 3)):
@@ -331,7 +336,7 @@ class MixGenerator(keras.utils.PyDataset):
     def _augment(
         self, snippets: Sequence[Audio], rng: np.random.Generator, *, aligned: bool
     ) -> list[Audio]:
-        """Change the snippets of a mixture; those of one song keep their balance to within 3 dB."""
+        """Augment the snippets of a mixture; stems of one song have a common gain, within 3 dB."""
         a = self.augmentation
         apart_db = min(a.gain_db, BALANCE_DB) if aligned else a.gain_db
         common = rng.uniform(-a.gain_db, a.gain_db) if aligned else 0.0
@@ -365,7 +370,7 @@ def without_broken(draw: Callable[[Collection[Path]], Drawn]) -> Drawn:
     Parameters
     ----------
     draw : callable
-        Given the files not to draw, it returns what it reads, or raises ClipError.
+        It is given the files not to draw. It returns what it reads, or raises ClipError.
     """
     broken: set[Path] = set()
     while True:

@@ -1,7 +1,8 @@
-"""The production of voices: what a studio does to them, drawn at random.
+"""The production of voices, as in a studio, with random settings.
 
-Singers record dry and alone. Voices in published songs are wet, doubled and wide. So a network for
-published songs is trained on produced voices, and the produced voice is its target.
+Recordings of single voices are dry. Voices in published songs have reverberation, are doubled and
+wide. So a network for published songs is trained on produced voices. The produced voice is its
+target.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from . import effects
 from .effects import Setting, Sound
 
 Range = tuple[float, float]
-Normal = Callable[[tuple[int, ...]], Any]  # white noise of a shape, of a power of one
+Normal = Callable[[tuple[int, ...]], Any]  # returns white noise of a shape, with a power of one
 
-INTERVALS = (-12, -5, 3, 4, 5, 7, 12)  # semitones from a singer to the same one's harmonies
-GRAIN = 0.07  # seconds that a harmoniser plays on
-VOICES = 3  # that a double or a choir has at the most
-ECHOES = 8  # at the most
-REFLECTED = 0.08  # seconds in which single reflections are heard
-WALLS = 10  # of these reflections, on average
+INTERVALS = (-12, -5, 3, 4, 5, 7, 12)  # semitones from a voice to its harmonies
+GRAIN = 0.07  # seconds, length of a harmoniser's jumps
+VOICES = 3  # most voices that one effect adds
+ECHOES = 8  # most echoes of a voice
+REFLECTED = 0.08  # seconds, length of the early reflections
+WALLS = 10  # mean number of early reflections of a channel
 
 
 @dataclass(frozen=True)
@@ -35,28 +36,29 @@ class Production:
     Attributes
     ----------
     share : float, in [0, 1]
-        Of the voices are produced; the shares below are of these.
+        Share of the voices that are produced. The shares of effects refer to these.
     formants, vibrato, harmonies, doubles, chorus, stutter, compress, saturate, bands, echo, reverb
     : float, in [0, 1]
-        Shares of the effects.
+        Share of the produced voices that get this effect.
     formants_by : tuple of float
-        Bounds of how many times as high formants become; on a log scale.
+        Bounds of the factor for the formants' frequencies; drawn on a log scale.
     vibrato_cents : float
-        Largest vibrato.
+        Largest depth of the vibrato, in cents.
     harmony_db, double_db : tuple of float
-        Bounds of the levels of other parts and of other takes, beside the singer's own.
+        Bounds of the level of harmonies and of doubles relative to the voice, in dB.
     decay : tuple of float
-        Bounds of a room's decay by 60 dB, in seconds; on a log scale.
+        Bounds of the time in which a room decays by 60 dB, in seconds; drawn on a log scale.
     wet : tuple of float
-        Bounds of the power's share that is reverberation.
+        Bounds of the reverberation's share of the power.
     echo_seconds : tuple of float
-        Bounds of the time from one echo to the next.
+        Bounds of the time from one echo to the next, in seconds.
     others : float, in [0, 1]
-        Share of voices to which one or two other singers are added.
+        Share of mixtures in which one or two other singers are added to the voice.
     others_db : tuple of float
-        Bounds of their levels.
+        Bounds of their gains, in dB.
     backing_reverb : float, in [0, 1]
-        Share of accompaniments that get reverberation, so that being wet alone says nothing.
+        Share of accompaniments that get reverberation. Without them, a network learns that
+        reverberation marks the vocals.
     """
 
     share: float = 0.6
@@ -84,16 +86,16 @@ class Production:
 
 
 class Studio:
-    """Produces the voices of a batch, each example in its own way.
+    """Produces the voices of a batch, with other settings for each example.
 
     Parameters
     ----------
     production : Production
     sample_rate : int
     rng : numpy.random.Generator
-        What all settings are drawn from.
+        All settings are drawn from it.
     normal : callable
-        Returns white noise of a shape, an array or tensor of the sounds' kind.
+        Given a shape, it returns white noise: an array or tensor, of the same kind as the sounds.
     """
 
     def __init__(
@@ -105,7 +107,7 @@ class Studio:
         self.normal = normal
 
     def produce(self, voices: Sound) -> Sound:
-        """Return voices, ``(examples, channels, samples)``, of which some are produced."""
+        """Return voices, ``(examples, channels, samples)``; some of them are produced."""
         p = self.production
         produced = self.rng.random(voices.shape[0]) < p.share
         chain = (
@@ -126,7 +128,7 @@ class Studio:
         return voices
 
     def reverberate(self, backings: Sound) -> Sound:
-        """Return accompaniments, some of them in rooms."""
+        """Return accompaniments, ``(examples, channels, samples)``; some get reverberation."""
         chosen = self.rng.random(backings.shape[0]) < self.production.backing_reverb
         return self._some(backings, chosen, self._reverb)
 
@@ -142,7 +144,7 @@ class Studio:
         return changed
 
     def _setting(self, like: Sound, values: Any) -> Setting:
-        """Bring a number for each example to where the sounds are."""
+        """Return one number for each example, as a setting on the device of the sounds."""
         xp = array_namespace(like)
         column = np.asarray(values, np.float32)[:, None, None]
         return xp.asarray(column, device=device(like))
@@ -164,7 +166,7 @@ class Studio:
     def _vibrato(self, voices: Sound) -> Sound:
         cents = self._uniform(voices, 5, self.production.vibrato_cents)
         rate = self._uniform(voices, 4, 7)
-        # the slope of what swings by a depth is pi times depth times rate at the most
+        # the largest slope of a delay that swings by a depth is pi * depth * rate
         depth = (2 ** (cents / 1200) - 1) / (math.pi * rate)
         return effects.warp(voices, self._swing(voices, rate, depth))
 
@@ -191,7 +193,7 @@ class Studio:
         return total
 
     def _doubles(self, voices: Sound) -> Sound:
-        """Add takes that are sung a little later, lower and higher, other ones on each side."""
+        """Add takes that are slightly late and out of tune, with other takes on each channel."""
         xp = array_namespace(voices)
         total = voices
         for _ in range(self.rng.integers(1, VOICES + 1)):
@@ -202,7 +204,7 @@ class Studio:
         return total
 
     def _take(self, voices: Sound) -> Sound:
-        """Return voices as sung once more: up to 40 ms later, and some cents off."""
+        """Return voices as if sung again: up to 40 ms later, out of tune by up to 20 cents."""
         later = self._uniform(voices, 0.005, 0.04) * self.sample_rate
         rate = self._uniform(voices, 0.1, 1.5)
         cents = self._uniform(voices, 2, 20)
@@ -221,7 +223,7 @@ class Studio:
         return effects.saturate(voices, drive=drive, bias=bias)
 
     def _bands(self, voices: Sound) -> Sound:
-        """Brighten or dull them; a fifth are as by telephone."""
+        """Equalise; one of five voices gets the bandwidth of a telephone."""
         count = voices.shape[0]
         narrow = self.rng.random(count) < 0.2
         low = np.where(narrow, self.rng.uniform(200, 500, count), self.rng.uniform(20, 150, count))
@@ -252,7 +254,7 @@ class Studio:
         return voices + wet * self._gain(voices, -20, -2)
 
     def _reverb(self, sounds: Sound) -> Sound:
-        """Put sounds into rooms, from a booth to a cathedral; in one of eight, tails are gated."""
+        """Add reverberation, from a booth to a cathedral; one of eight rooms is gated."""
         p, count = self.production, sounds.shape[0]
         decay = self._log_uniform(sounds, *p.decay)
         seconds = min(p.decay[1], sounds.shape[-1] / self.sample_rate)
@@ -268,7 +270,7 @@ class Studio:
         return effects.mix(sounds, wet, self._uniform(sounds, *p.wet))
 
     def _reflections(self, noise: Any) -> Any:
-        """Return the first walls of a room: single echoes within 80 ms, other ones on each side."""
+        """Return early reflections: single echoes within 80 ms, other ones on each channel."""
         xp = array_namespace(noise)
         early = min(round(REFLECTED * self.sample_rate), noise.shape[-1])
         shape = (*noise.shape[:2], early)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MUSDB_SOURCES = ("vocals", "drums", "bass", "other")
 SUBSETS = ("train", "valid", "test")
-MIXTURES = ("mixture", "mix")  # files that are no stem
+MIXTURES = ("mixture", "mix")  # names of files that are not stems
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Track:
     ----------
     name : str
     subset : {"train", "valid", "test", ""}
-        Empty where the folder has none.
+        Empty if the folder has no subsets.
     load : callable
         Returns the `Stems`, or raises AudioError.
     """
@@ -59,21 +59,25 @@ class Track:
 def find_tracks(
     folder: str | os.PathLike[str], subset: str | None = None, *, strict: bool = False
 ) -> list[Track]:
-    """Find the songs of a folder, and open their files to see that all can be read.
+    """Find the songs of a folder, and open their files as a check.
 
-    For a song with a bad file, `Track.load` raises the reason.
+    If a file of a song cannot be used, `Track.load` raises AudioError with the reason.
 
     Parameters
     ----------
     folder : path
-        MUSDB18 or MUSDB18-HQ; or a folder with ``vocals/`` and ``accompaniment/``, whose files of
-        the same name are stems of one song; or a prepared set, which has that in ``train/``,
-        ``valid/`` and ``test/``; or folders of songs, ``SONG/vocals.wav`` beside the other stems.
-        There, a file called mixture or mix is not a stem; case does not matter.
+        One of
+
+        * MUSDB18 or MUSDB18-HQ;
+        * a folder with ``vocals/`` and ``accompaniment/``: files of the same name are the stems of
+          one song;
+        * a prepared set, which has these two in ``train/``, ``valid/`` and ``test/``;
+        * a folder of songs: ``SONG/vocals.wav`` and the other stems beside it. A file called
+          mixture or mix is not a stem; case does not matter.
     subset : {"train", "valid", "test"}, optional
-        Default: "test" where the folder has it, else all.
+        Default: "test" if the folder has it, else all.
     strict : bool
-        Raise if a file cannot be opened. MUSDB18's are not opened before they are read.
+        Raise if a file cannot be opened. Files of MUSDB18 are not checked.
 
     Returns
     -------
@@ -82,7 +86,7 @@ def find_tracks(
     Raises
     ------
     AudioError
-        If there are none; if ``strict``, on the first bad file.
+        If there are no songs; if ``strict``, also if a file cannot be opened.
     OptionError
         If the folder is MUSDB18's and FFmpeg, which reads it, is missing.
     """
@@ -109,12 +113,18 @@ def find_tracks(
 
 
 def musdb_tracks(folder: Path) -> list[Track]:
-    """Return the songs of MUSDB18 or MUSDB18-HQ, divided by musdb, or raise OptionError."""
+    """Return the songs of MUSDB18 or MUSDB18-HQ; musdb divides them into subsets.
+
+    Raises
+    ------
+    OptionError
+        If FFmpeg is missing.
+    """
     if not (shutil.which("ffmpeg") and shutil.which("ffprobe")):
         raise OptionError(
             "musdb needs ffmpeg and ffprobe: install FFmpeg (on Debian, apt install ffmpeg)"
         )
-    import musdb  # it looks for them, too
+    import musdb  # it fails without these two
 
     database = musdb.DB(root=str(folder), is_wav=any(folder.glob("*/*/mixture.wav")))
     held_back = database.setup["validation_tracks"]
@@ -129,7 +139,13 @@ def musdb_tracks(folder: Path) -> list[Track]:
 
 
 def read_musdb(track: musdb.MultiTrack) -> Stems:
-    """Read a song by musdb, or raise AudioError."""
+    """Read a song with musdb.
+
+    Raises
+    ------
+    AudioError
+        If a stem is missing or cannot be read.
+    """
     if lacking := [name for name in MUSDB_SOURCES if name not in track.sources]:
         raise AudioError(f"{track.name} has no {', '.join(lacking)}")
     try:
@@ -143,9 +159,9 @@ def read_musdb(track: musdb.MultiTrack) -> Stems:
 
 
 def paired_tracks(folder: Path, subset: str, strict: bool) -> list[Track]:
-    """Return the songs of which ``vocals/`` and ``accompaniment/`` have files of the same name.
+    """Return the songs that have files of the same name in ``vocals/`` and ``accompaniment/``.
 
-    A bad file without a partner counts as a song that cannot be read.
+    A file that cannot be opened counts as a song that cannot be read, with or without a partner.
     """
     bad: dict[str, str] = {}
     found = []
@@ -162,7 +178,7 @@ def paired_tracks(folder: Path, subset: str, strict: bool) -> list[Track]:
 
 
 def song_tracks(folder: Path, strict: bool) -> list[Track]:
-    """Return the songs that are folders of stems."""
+    """Return the songs of a folder in which each song is a folder of stems."""
     tracks = []
     for path in sorted(folder.glob("*/")):
         if is_litter(path.name) or "vocals" not in (stems := named_stems(path)):
@@ -175,37 +191,61 @@ def song_tracks(folder: Path, strict: bool) -> list[Track]:
 
 
 def check_strict(folder: Path, bad: Mapping[str, str], strict: bool) -> None:
-    """Raise AudioError if a folder has bad files and may have none."""
+    """Check that all files of a folder can be opened, if ``strict``.
+
+    Raises
+    ------
+    AudioError
+        If ``strict`` and a file is bad.
+    """
     if bad and strict:
         more = f", and {len(bad) - 1} more in {folder}" if len(bad) > 1 else ""
         raise AudioError(f"{next(iter(bad.values()))}{more}")
 
 
 def refuse(reason: str) -> Stems:
-    """Raise AudioError with the fault of a song."""
+    """Report why a song cannot be read, in the place of its stems.
+
+    Raises
+    ------
+    AudioError
+        Always.
+    """
     raise AudioError(reason)
 
 
 def named_stems(folder: Path) -> dict[str, Path]:
-    """Return the stems of a song by their names in small letters; its mixture is not one."""
+    """Return the stems of a song, without its mixture, by their names in lower case."""
     stems = {path.stem.lower(): path for path in sorted(folder.iterdir()) if is_audio(path)}
     return {name: path for name, path in stems.items() if name not in MIXTURES}
 
 
 def read_song(folder: Path) -> Stems:
-    """Read a song that is a folder of stems, or raise AudioError."""
+    """Read a song that is a folder of stems.
+
+    Raises
+    ------
+    AudioError
+        If it has only vocals, or its stems cannot be read or added: see `summed`.
+    """
     stems = named_stems(folder)
     others = [path for name, path in stems.items() if name != "vocals"]
     if not others:
-        raise AudioError(f"{folder} holds no stem but vocals")
+        raise AudioError(f"{folder} has vocals but no other stem")
     return summed(stems["vocals"], others)
 
 
 def summed(vocals: Path, others: list[Path]) -> Stems:
-    """Read stems whose sum is the mixture, or raise AudioError; shorter ones end in silence."""
+    """Read the stems whose sum is the mixture; shorter ones are padded with silence.
+
+    Raises
+    ------
+    AudioError
+        If one cannot be read, or they differ in sample rate or number of channels.
+    """
     sounds = [read_sound(path) for path in (vocals, *others)]
     if len({(rate, audio.shape[1]) for audio, rate in sounds}) > 1:
-        raise AudioError(f"the stems of {vocals} are not of one rate and number of channels")
+        raise AudioError(f"{vocals} and other stems differ in sample rate or channels: convert one")
     samples = max(len(audio) for audio, _ in sounds)
     first, *rest = (np.pad(audio, ((0, samples - len(audio)), (0, 0))) for audio, _ in sounds)
     accompaniment: Audio = np.sum(rest, axis=0, dtype=np.float32)
@@ -213,7 +253,13 @@ def summed(vocals: Path, others: list[Path]) -> Stems:
 
 
 def read_sound(path: Path) -> tuple[Audio, int]:
-    """Read a whole file, or raise AudioError that names it."""
+    """Read a whole file.
+
+    Raises
+    ------
+    ClipError
+        If it cannot be read, or a sample is NaN, infinite or beyond 100.
+    """
     try:
         audio, rate = read_audio(path)
         check_sound(audio, 0)

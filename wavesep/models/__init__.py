@@ -1,1 +1,1 @@
-"""The networks, their presets and their files."""
+"""The networks, their presets and their model files."""

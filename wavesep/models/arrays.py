@@ -1,4 +1,4 @@
-"""Arrays: of a network, and on disk as safetensors files, which hold plain numbers and text."""
+"""The arrays of a network, and safetensors files, which contain only numbers and text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,13 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def save_arrays(arrays: Arrays, metadata: Mapping[str, str], path: str | os.PathLike[str]) -> None:
-    """Write arrays and text to a safetensors file that appears whole or not at all."""
+    """Write arrays and text to a safetensors file, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
     content = safetensors.numpy.save(
         {name: np.asarray(array, order="C") for name, array in arrays.items()}, dict(metadata)
     )
@@ -31,9 +37,9 @@ def save_arrays(arrays: Arrays, metadata: Mapping[str, str], path: str | os.Path
 
 
 def in_order(content: bytes) -> bytes:
-    """Return a safetensors file with its header in order: equal models make equal files.
+    """Return a safetensors file with its header sorted, so that equal models make equal files.
 
-    safetensors writes the text in another order every time.
+    safetensors itself writes the text in a random order.
     """
     end = 8 + int.from_bytes(content[:8], "little")
     header = json.dumps(json.loads(content[8:end]), sort_keys=True, separators=(",", ":")).encode()
@@ -42,14 +48,20 @@ def in_order(content: bytes) -> bytes:
 
 
 def load_arrays(path: str | os.PathLike[str]) -> tuple[Arrays, dict[str, str]]:
-    """Read arrays and text from a safetensors file, or raise ModelFileError."""
+    """Read arrays and text from a safetensors file.
+
+    Raises
+    ------
+    ModelFileError
+        If it cannot be read, or holds arrays of a type that NumPy does not have.
+    """
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return arrays, file.metadata() or {}
     except (safetensors.SafetensorError, OSError) as error:
-        raise ModelFileError(f"{path} is damaged or no model file: {error}") from error
-    except (AttributeError, TypeError) as error:  # of numbers that NumPy does not have
+        raise ModelFileError(f"{path} is damaged or not a model file: {error}") from error
+    except (AttributeError, TypeError) as error:  # for types that NumPy does not have
         raise ModelFileError(f"{path} holds arrays that cannot be read: {error}") from error
 
 
@@ -63,7 +75,7 @@ def fingerprint(arrays: Arrays) -> str:
 
 
 def network_arrays(network: keras.Model) -> Arrays:
-    """Return every weight of a network by "layer/variable"."""
+    """Return all weights of a network by "layer/variable"."""
     return {
         f"{layer.name}/{variable.name}": np.array(variable.numpy())
         for layer in network.layers
@@ -72,7 +84,7 @@ def network_arrays(network: keras.Model) -> Arrays:
 
 
 def set_network_arrays(network: keras.Model, arrays: Arrays) -> None:
-    """Set every weight of a network, but not what a stream remembers."""
+    """Set all weights of a network that are among the arrays, but not the past of a stream."""
     for layer in network.layers:
         for variable in layer.weights:
             if (name := f"{layer.name}/{variable.name}") in arrays:

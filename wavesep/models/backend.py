@@ -1,4 +1,4 @@
-"""Keras's backend: loaded, or one line that says what to install."""
+"""Load Keras's backend, or name the package to install."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from ..errors import OptionError
 
 
 def load_backend() -> None:
-    """Import Keras and with it its backend, which takes seconds the first time.
+    """Import Keras and its backend, which takes seconds the first time.
 
     Raises
     ------
     OptionError
-        If the backend is not installed, or Keras has none of that name.
+        If the backend is not installed, or Keras does not know its name.
     """
     try:
         import_module("keras")

@@ -1,4 +1,4 @@
-"""What an architecture is: the arguments of a network, and what follows from them. No Keras."""
+"""The base class of architectures: the arguments of a network, without Keras."""
 
 from __future__ import annotations
 
@@ -12,32 +12,36 @@ if TYPE_CHECKING:
 
     from .recipe import Recipe
 
-# Variables of a layer that shifts and scales: Keras's names
+# Variables of a layer of batch normalisation, by Keras's names
 NORMALISATION = ("gamma", "beta", "moving_mean", "moving_variance")
 
 Shapes = dict[str, tuple[int, ...]]
-Remember = Callable[[Any, int, str], Any]  # puts so many past frames of a signal in front of it
+Remember = Callable[[Any, int, str], Any]  # see `Architecture.step_network`
 
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture(ABC):
     """The arguments of one kind of network.
 
-    A subclass is a frozen dataclass whose fields are the arguments, all with defaults: integers,
-    strings or tuples of integers, which model files can hold. Its ``__post_init__`` raises
-    ValueError for arguments out of their range. `wavesep.models.kinds.register` makes its kind
-    known, so that model files can name it.
+    A subclass is a frozen dataclass. Its fields are the arguments. All have defaults, and all are
+    integers, strings or tuples of integers, so model files can contain them. Its ``__post_init__``
+    checks them. `wavesep.models.kinds.register` registers it, so that its model files can be read.
 
     Attributes
     ----------
     kind : str
-        Name of the kind in model files.
+        Name of this kind of network in model files.
     trained : bool
-        Whether it has weights: a rule has none.
+        Whether the network has weights. A rule has none.
     channels : int, >= 1
         Audio channels of the mixture and of each target.
     targets : int, >= 1
         Stems that the network estimates.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range.
     """
 
     kind: ClassVar[str]
@@ -47,35 +51,33 @@ class Architecture(ABC):
     targets: int = 1
 
     def __post_init__(self) -> None:
-        """Turn lists into tuples, and raise ValueError for numbers below 1."""
+        """Convert lists to tuples, and check the range of integers."""
         for name, value in self.arguments.items():
             if isinstance(value, list):
                 object.__setattr__(self, name, tuple(value))
             if isinstance(value, int) and value < self.least(name):
-                raise ValueError(
-                    f"{name} must be {self.least(name)} or more. Received: {name}={value}"
-                )
+                raise ValueError(f"{name} must be {self.least(name)} or more, not {value}")
 
     @classmethod
     def least(cls, name: str) -> int:
-        """Return the smallest value of an argument that is a number."""
+        """Return the smallest allowed value of an integer argument."""
         del name
         return 1
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The fields by name."""
+        """All arguments by name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property
     @abstractmethod
     def frame_size(self) -> int:
-        """Samples that a chunk's length is a multiple of."""
+        """The length of a chunk must be a multiple of this many samples."""
 
     @property
     @abstractmethod
     def context(self) -> tuple[int, int]:
-        """Samples that an estimate needs before and after itself."""
+        """Left and right context: samples that an estimate needs before and after itself."""
 
     @property
     @abstractmethod
@@ -84,48 +86,59 @@ class Architecture(ABC):
 
     @abstractmethod
     def network(self, padding: str = "valid") -> keras.Model:
-        """Build the Keras network; its attribute ``architecture`` is this.
+        """Build the Keras network; its attribute ``architecture`` is this object.
 
         Parameters
         ----------
         padding : {"valid", "same"}
-            "valid": the input holds its context. "same": see `wavesep.WaveNet`; networks of
-            spectrograms have no padding.
+            "valid": the input contains its context. "same": see `wavesep.WaveNet`. Networks of
+            spectrograms ignore it.
+
+        Raises
+        ------
+        ModelFileError
+            If it is a rule, which has no network.
         """
 
     @abstractmethod
     def recipe(self) -> Recipe:
-        """Return how the network is trained."""
+        """Return how the network is trained.
+
+        Raises
+        ------
+        ModelFileError
+            If it is a rule, which is not trained.
+        """
 
     def step_network(self, groups: int, samples: int, remember: Remember) -> keras.Model | None:
-        """Build the network that keeps its past, for streams; None if there is no such network.
+        """Build a network for streams, which stores past frames; None if there is none.
 
-        Without one, a stream computes the context of every step again.
+        Without such a network, a stream computes the context of every step again.
 
         Parameters
         ----------
         groups : int
-            Sounds side by side: the batch.
+            Size of the batch: sounds that are separated at the same time.
         samples : int
             Length of a step, a multiple of the frame size.
         remember : callable
-            Given a signal, a number of frames and a name, it returns the signal with so many of its
-            past frames in front.
+            Given a signal, a number of frames and a name, it returns the signal with this many of
+            its past frames in front.
         """
         del groups, samples, remember
         return None
 
     @property
     def source_count(self) -> int:
-        """Number of stems: the targets and what they leave of the mixture."""
+        """Number of stems: the targets and the remainder of the mixture."""
         return self.targets + 1
 
     @property
     def input(self) -> str:
-        """What the network is given."""
+        """The input of the network, as text."""
         return "samples"
 
     @property
     def operations(self) -> float | None:
-        """Multiplications and additions per sample of audio; None if they are not counted."""
+        """Multiplications and additions per sample of audio; None if they are unknown."""
         return None

@@ -1,4 +1,4 @@
-"""The layer that networks of spectrograms begin with."""
+"""The first operation of all networks of spectrograms."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from .spectrograms import LOUDNESS
 
 
 def compress(magnitudes: Any, window: int) -> Any:
-    """Map the magnitudes of a full-scale sine to 6.9, and those of one of -60 dB to 0.7."""
+    """Compress magnitudes: a full-scale sine becomes 6.9, a sine at -60 dB becomes 0.7."""
     return ops.log1p(magnitudes * (LOUDNESS / window))

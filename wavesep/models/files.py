@@ -1,7 +1,7 @@
-"""Model files: one safetensors file holds a network's arrays and, as text, all else about it.
+"""Model files: a safetensors file with the arrays of a network and, as text, its metadata.
 
-Nothing in such a file is ever run: the arrays are plain numbers and the metadata is JSON. Reading
-one needs neither Keras nor TensorFlow.
+A model file contains no code: the arrays are plain numbers and the metadata is JSON. To read one,
+neither Keras nor TensorFlow is needed.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ if TYPE_CHECKING:
     import keras
 
 FORMAT = "wavesep-2"
-OLD_FORMAT = "wavesep-1"  # its checksum is of the arrays alone
+OLD_FORMAT = "wavesep-1"  # its checksum covers only the arrays
 SHIPPED = Path(__file__).parent / "weights"
 SUFFIX = ".safetensors"
 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """What a model file holds; of a rule, which has no file, the same without arrays.
+    """The contents of a model file. A rule has no file; its arrays are empty.
 
     Attributes
     ----------
     architecture : Architecture
         Of the network.
     arrays : dict of str to array
-        Every weight by "layer/variable".
+        All weights by "layer/variable".
     sample_rate : int
         In Hz, of the audio that the network was trained on.
     sources : tuple of str
@@ -79,14 +79,14 @@ class ModelFile:
 
     @classmethod
     def from_network(cls, network: keras.Model, **about: Any) -> ModelFile:
-        """Describe a network; ``about`` gives the other attributes."""
+        """Return the model file of a network; ``about`` has the other attributes."""
         return cls(architecture=network.architecture, arrays=network_arrays(network), **about)
 
     def halved(self) -> ModelFile:
-        """Return the model with its kernels in half precision: half the megabytes.
+        """Return the model with its kernels in half precision, which halves the file.
 
-        It computes in the same precision as before. On real songs, the error of the rounding is 66
-        to 73 dB below the estimate.
+        The network still computes in its own precision. On real songs, the error of the rounding is
+        66 to 73 dB below the estimate.
         """
         arrays = {
             name: array.astype(np.float16) if array.ndim > 1 else array
@@ -95,12 +95,12 @@ class ModelFile:
         return replace(self, arrays=arrays)
 
     def with_arrays(self, arrays: Arrays) -> ModelFile:
-        """Return the model with other weights; its card loses the scores of the old ones."""
+        """Return the model with other weights, without the scores of the old ones in its card."""
         card = {name: value for name, value in self.card.items() if name != "scores"}
         return replace(self, arrays=arrays, card=card)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the file whole or not at all; equal models make equal files.
+        """Write the file, whole or not at all; equal models make equal files.
 
         Raises
         ------
@@ -119,12 +119,14 @@ class ModelFile:
         save_arrays(self.arrays, metadata | {SUM: checksum(metadata, self.arrays)}, path)
 
     def build(self, padding: str = "valid") -> keras.Model:
-        """Return the network with its weights, on the backend that Keras runs on.
+        """Build the Keras network with its weights, on Keras's backend.
 
         Raises
         ------
         ModelFileError
             If it is a rule, which has no network.
+        OptionError
+            If the backend is not installed.
         """
         if self.architecture.trained:
             load_backend()
@@ -139,9 +141,9 @@ def load_model(model: str | os.PathLike[str], padding: str = "same") -> keras.Mo
     Parameters
     ----------
     model : str or path
-        A name out of `wavesep.list_models`, or the path of a model file.
+        A name from `wavesep.list_models`, or the path of a model file.
     padding : {"same", "valid"}
-        Of a `wavesep.WaveNet`; other networks have none.
+        Of a `wavesep.WaveNet`. Other networks ignore it.
 
     Returns
     -------
@@ -151,23 +153,25 @@ def load_model(model: str | os.PathLike[str], padding: str = "same") -> keras.Mo
     ------
     ModelFileError
         If the file is missing, damaged or not a wavesep model, or the name is that of a rule.
+    OptionError
+        If Keras's backend is not installed.
     """
     return read_model_file(model).build(padding)
 
 
 def ready_models() -> list[str]:
-    """Return the names of all that runs from the install: models that are shipped, and rules."""
+    """Return the names of all systems that run without training: shipped models and rules."""
     shipped = [path.name.removesuffix(SUFFIX) for path in SHIPPED.glob(f"*{SUFFIX}")]
     return sorted([*shipped, *RULES])
 
 
 def read_model_file(model: str | os.PathLike[str]) -> ModelFile:
-    """Read and verify a model file, without building its network.
+    """Read and check a model file, without building its network.
 
     Parameters
     ----------
     model : str or path
-        A name out of `wavesep.list_models`, or the path of a model file.
+        A name from `wavesep.list_models`, or the path of a model file.
 
     Returns
     -------
@@ -176,8 +180,8 @@ def read_model_file(model: str | os.PathLike[str]) -> ModelFile:
     Raises
     ------
     ModelFileError
-        If the file is missing, damaged, not a wavesep model, or says something impossible:
-        see `wavesep.models.schema`.
+        If the file is missing, damaged or not a wavesep model, or a value is out of its range: see
+        `wavesep.models.schema`.
     """
     if str(model) in RULES:
         rule = PRESETS[str(model)]
@@ -190,14 +194,20 @@ def read_model_file(model: str | os.PathLike[str]) -> ModelFile:
 
 
 def checked_file(path: Path) -> ModelFile:
-    """Read a model file, or raise ModelFileError unless all in it is as it must be."""
+    """Read and check a model file.
+
+    Raises
+    ------
+    ModelFileError
+        If it is damaged, not a wavesep model, or a value is out of its range.
+    """
     check_size(path)
     arrays, metadata = load_arrays(path)
     if metadata.get("format") == FORMAT:
         total = checksum(metadata, arrays)
     elif metadata.get("format") == OLD_FORMAT:
         total = fingerprint(arrays)
-        metadata = {"kind": '"wavenet"'} | metadata  # the first files do not tell it
+        metadata = {"kind": '"wavenet"'} | metadata  # the first files do not contain it
     else:
         raise ModelFileError(f"it is not a wavesep model: its format is not {FORMAT!r}")
     about = modern(parse(metadata))
@@ -213,7 +223,13 @@ def checked_file(path: Path) -> ModelFile:
 
 
 def find_model(model: str | os.PathLike[str]) -> Path:
-    """Return the path of a shipped model or of a file, or raise ModelFileError."""
+    """Return the path of a shipped model or of a model file.
+
+    Raises
+    ------
+    ModelFileError
+        If there is no such model and no such file.
+    """
     if str(model) in ready_models():
         return SHIPPED / f"{model}{SUFFIX}"
     path = Path(model)
@@ -225,7 +241,7 @@ def find_model(model: str | os.PathLike[str]) -> Path:
 
 
 def checksum(metadata: Mapping[str, str], arrays: Arrays) -> str:
-    """Return the SHA-256 of all that a model file says, and of its arrays."""
+    """Return the SHA-256 of the metadata and the arrays of a model file."""
     says = {name: text for name, text in metadata.items() if name != SUM}
     content = json.dumps([says, fingerprint(arrays)], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The kinds of systems by name. No Keras."""
+"""All kinds of systems by name, without Keras."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KINDS: dict[str, type[Architecture]] = {}
 
 
 def register(architecture: Kind) -> Kind:
-    """Make a kind of network known, so that its model files can be read; use it as a decorator.
+    """Register a kind of network, so that its model files can be read; a class decorator.
 
     Parameters
     ----------

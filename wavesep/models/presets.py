@@ -1,4 +1,4 @@
-"""All systems that have a name: the kind, the sample rate, the architecture, what each is."""
+"""All systems that have a name, with their sample rate, architecture and description."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .wavenet.architecture import WaveNetArchitecture
 
 @dataclass(frozen=True)
 class Preset:
-    """A system by name.
+    """A system that has a name.
 
     Attributes
     ----------
@@ -21,7 +21,7 @@ class Preset:
         In Hz, of the audio that the system is given.
     architecture : Architecture
     about : str
-        What it is, in one line.
+        Description in one line.
     """
 
     sample_rate: int
@@ -37,21 +37,21 @@ class Preset:
 # The network of J. Vossen's post, to the letter: 3,196,418 parameters, 70 ms of context.
 POST = WaveNetArchitecture()
 
-# Folding 32 samples into a frame makes 1.1 s of context cost less than a tenth of the above:
+# 32 samples are folded into a frame: 1.1 s of context at less than a tenth of the cost, with
 # 3,174,592 parameters. Linear 1x1 convolutions and a ReLU head, as in van den Oord et al.
 FOLDED = replace(
     POST, skip_filters=128, kernel_size=3, layers_per_stack=8, frame_size=32, head=(128,),
     activation="linear",
 )  # fmt: skip
 
-# The same context in 16-sample frames with a third of the parameters, 895,840.
+# The same context with frames of 16 samples and a third of the parameters, 895,840.
 FOLDED_SMALL = replace(
     FOLDED, filters=64, skip_filters=64, layers_per_stack=9, frame_size=16, head=(64,)
 )
 
-# A learned filterbank in front of the layers and behind them: they depend on 2.8 s, in frames
-# of 46 ms, and mask each frequency. It has one channel: left and right are separated apart, so
-# panning and stereo width carry no information.
+# A learned filterbank before and after the layers. They depend on 2.8 s in frames of 46 ms and
+# estimate a mask for each sub-band. The network has one channel: left and right are separated
+# independently, so it cannot use panning and stereo width.
 FILTERBANK = replace(
     FOLDED, filters=192, skip_filters=192, layers_per_stack=3, frame_size=2048, channels=1, head=(),
     filterbank=256, cell_filters=64,
@@ -76,26 +76,28 @@ PRESETS = {
     # Convolutional Neural Networks" (2019), to the letter: 123,985 and 323,233 parameters.
     "vocal_activity": Preset(
         22_050, ActivityArchitecture(),
-        "CNN that says when somebody sings (wavesep.vocal_activity); Koretzky 2019",
+        "CNN that detects when somebody sings (wavesep.vocal_activity); Koretzky 2019",
     ),
     "mask_cnn": Preset(
         22_050, FrameCnnArchitecture(),
         "CNN that estimates a binary mask, frame by frame; Koretzky 2019",
     ),
-    # Half as wide as Jansson's, for two cores; a window of 93 ms
+    # Half the filters of Jansson's network, to train on two cores; a window of 93 ms
     "unet": Preset(
         22_050, replace(JANSSON, window=2048, hop=512, filters=8),
-        "U-Net that estimates a soft mask; half as wide as Jansson's",
+        "U-Net that estimates a soft mask; half the filters of Jansson 2017",
     ),
     "unet_mono": Preset(8_192, JANSSON, "U-Net that estimates a soft mask; Jansson 2017"),
-    # As others took it over: 1,025 bins, stereo
+    # As in later implementations: 1,025 bins, stereo
     "unet_stereo": Preset(
         44_100, replace(JANSSON, window=2048, hop=512, channels=2),
         "U-Net that estimates soft masks of two channels",
     ),
-    "harmonic": Preset(22_050, Harmonic(), "rule: the harmonics of the pitch that pYIN tracks"),
+    "harmonic": Preset(
+        22_050, Harmonic(), "rule: the vocals are the harmonics of the pitch that pYIN tracks"
+    ),
     "centre": Preset(
-        44_100, Centre(), "rule: what left and right have in common, frequency by frequency"
+        44_100, Centre(), "rule: the vocals are what left and right have in common, by frequency"
     ),
     "phase_cancellation": Preset(
         44_100, PhaseCancellation(), "rule: left minus right is the accompaniment"

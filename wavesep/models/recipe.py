@@ -14,7 +14,7 @@ from ..audio import Audio
 if TYPE_CHECKING:
     import keras
 
-BACKWARD = 3  # a training step computes about three times what an estimate does
+BACKWARD = 3  # a training step costs about three times as much as an estimate
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 
@@ -26,17 +26,17 @@ class Recipe:
     Attributes
     ----------
     loss : str or callable
-        Keras's name of it, or a function of the truth and the network's output.
+        Its name in Keras, or a function of the truth and the network's output.
     optimizer : callable
-        Makes Keras's optimizer of the learning rate or its schedule.
+        Returns a Keras optimizer, given the learning rate or its schedule.
     learning_rate : float
         Of the first step, unless the caller gives another.
     examples : callable, optional
-        Maps mixtures and their targets, both ``(batch, samples, channels)``, to the network's input
-        and the truth. Default: the network maps samples to samples, so these are the example.
+        Maps mixtures and their targets, ``(batch, samples, channels)``, to the network's input and
+        the truth. Default: mixtures and targets are used without conversion.
     samples : int, optional
-        Length of the mixtures and targets that ``examples`` takes. They have no context. Default:
-        mixtures of any length with their context.
+        Length of the mixtures and targets that ``examples`` is given, without context. Default:
+        mixtures have any length and contain their context.
     """
 
     loss: str | Callable[[Any, Any], Any]

@@ -1,4 +1,4 @@
-"""All systems by name: what each is, what it takes, and whether its weights are shipped."""
+"""All systems by name, with their input and whether their weights are shipped."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from .presets import PRESETS, Preset
 
 @dataclass(frozen=True)
 class Model:
-    """Facts of a system that are known before it is loaded.
+    """Facts about a system that are known before it is loaded.
 
     Attributes
     ----------
     about : str
+        Description in one line.
     kind : str
         One of `wavesep.models.kinds.KINDS`.
     input : str
-        Its input.
+        Description of its input.
     ships : bool
-        Whether it runs from the install: its weights come with the package, or it has none.
+        Whether it runs without training: its weights are in the package, or it has none.
     """
 
     about: str
@@ -32,7 +33,7 @@ class Model:
 def list_models() -> dict[str, Model]:
     """Return all systems by name.
 
-    Those that `Model.ships` run as they are: ``Separator(name)``. The others are architectures that
+    If `Model.ships` is true, ``Separator(name)`` runs the system. The others are architectures that
     ``wavesep train --preset NAME`` trains.
 
     Returns
@@ -44,7 +45,7 @@ def list_models() -> dict[str, Model]:
 
 
 def describe(preset: Preset, ships: bool) -> Model:
-    """Return the facts of a system."""
+    """Return the facts about a system."""
     architecture, rate = preset.architecture, preset.sample_rate
     channels = "mono" if architecture.channels == 1 else "stereo"
     seconds = sum(architecture.context) / rate

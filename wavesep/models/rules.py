@@ -1,4 +1,4 @@
-"""Systems that are not trained: rules, and what follows from their arguments. No Keras.
+"""The arguments of systems that are not trained: rules.
 
 `wavesep.engines.rules` runs them.
 """
@@ -24,22 +24,34 @@ class Rule(Architecture):
 
     @property
     def shapes(self) -> Shapes:
-        """A rule has no weights."""
+        """Empty: a rule has no weights."""
         return {}
 
     def network(self, padding: str = "valid") -> NoReturn:
-        """Raise ModelFileError: a rule has no network."""
+        """Refuse: a rule has no network.
+
+        Raises
+        ------
+        ModelFileError
+            Always.
+        """
         del padding
         raise ModelFileError(f"{self.kind} is a rule, not a network: there is nothing to load")
 
     def recipe(self) -> Recipe:
-        """Raise ModelFileError: a rule is not trained."""
+        """Refuse: a rule is not trained.
+
+        Raises
+        ------
+        ModelFileError
+            Always.
+        """
         raise ModelFileError(f"{self.kind} is a rule, not a network: there is nothing to train")
 
 
 @dataclass(frozen=True, kw_only=True)
 class PhaseCancellation(Rule):
-    """Left minus right is the accompaniment."""
+    """The rule that left minus right is the accompaniment."""
 
     kind: ClassVar[str] = "phase_cancellation"
 
@@ -52,13 +64,13 @@ class PhaseCancellation(Rule):
 
     @property
     def context(self) -> tuple[int, int]:
-        """An estimate needs no other samples."""
+        """Left and right context: an estimate needs no other samples."""
         return 0, 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Centre(SpectrogramArchitecture, Rule):
-    """What left and right have in common is the vocals."""
+    """The rule that the vocals are what left and right have in common."""
 
     kind: ClassVar[str] = "centre"
 
@@ -74,14 +86,14 @@ class Centre(SpectrogramArchitecture, Rule):
 
 @dataclass(frozen=True, kw_only=True)
 class Harmonic(SpectrogramArchitecture, Rule):
-    """The harmonics of the pitch that pYIN tracks are the vocals.
+    """The rule that the vocals are the harmonics of the pitch that pYIN tracks.
 
     Attributes
     ----------
     window, hop : int
-        Of the STFT. In frames of 93 ms, the harmonics of a voice lie apart.
+        Of the STFT, in samples. A window of 93 ms resolves the harmonics of a voice.
     block : int
-        Frames, about 6 s, after which pYIN starts again: the path that it finds depends on its
+        Frames, about 6 s, after which pYIN starts again. The path that it finds depends on its
         whole input.
     """
 
@@ -98,5 +110,5 @@ class Harmonic(SpectrogramArchitecture, Rule):
 
     @property
     def context(self) -> tuple[int, int]:
-        """Samples that an estimate needs before and after itself: a block on either side."""
+        """Left and right context: at least a block on each side."""
         return self.context_of(self.block, self.block)

@@ -1,4 +1,4 @@
-"""Checks of a model file: they run once, when it is read, before anything is built from it."""
+"""Checks of a model file, which run once, when it is read, before a network is built."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .kinds import KINDS
 if TYPE_CHECKING:
     from .files import ModelFile
 
-# No model needs more; above these limits, a file could take minutes or gigabytes
+# No model needs more. Above these limits, a file could take minutes or gigabytes to load
 LARGEST_FILE = 2**30  # bytes
 LARGEST_HEADER = 2**22  # bytes
 LARGEST_NUMBER = 2**20  # of an architecture
@@ -27,7 +27,7 @@ MOST_ENTRIES = 256  # of an argument that is a tuple
 LONGEST_CONTEXT = 2**24  # samples
 DEEPEST_CARD = 10  # levels
 LONGEST_SOURCE = 64  # letters
-NO_LETTERS = frozenset('/\\:*?"<>|')  # in a source, which becomes the name of a file
+NO_LETTERS = frozenset('/\\:*?"<>|')  # not in a source, since file names contain sources
 DTYPES = ("float16", "float32")
 
 SUM = "sha256"
@@ -35,28 +35,40 @@ FIELDS = frozenset({"format", "kind", "architecture", "sample_rate", "sources", 
 
 
 def check_size(path: Path) -> None:
-    """Raise ModelFileError if a file or its header is larger than that of any model."""
+    """Check the size of a model file.
+
+    Raises
+    ------
+    ModelFileError
+        If the file or its header is larger than that of any model.
+    """
     with path.open("rb") as file:
         header = int.from_bytes(file.read(8), "little")
     if header > LARGEST_HEADER or path.stat().st_size > LARGEST_FILE:
-        raise ModelFileError("it is damaged or no model file: it is too large")
+        raise ModelFileError("it is damaged or not a model file: it is too large")
 
 
 def parse(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """Return what the text of a model file says, or raise ModelFileError."""
+    """Return the metadata of a model file by name, without the format.
+
+    Raises
+    ------
+    ModelFileError
+        If a name is unexpected or missing, or a text is not JSON.
+    """
     if odd := metadata.keys() ^ (FIELDS | {SUM}):
         raise ModelFileError(f"it is damaged: unexpected or missing: {reprlib.repr(min(odd))}")
     try:
         return {name: json.loads(metadata[name]) for name in FIELDS - {"format"}}
     except (ValueError, RecursionError) as error:
-        raise ModelFileError("it is damaged: what it says cannot be read") from error
+        raise ModelFileError("it is damaged: its metadata cannot be read") from error
 
 
 def modern(about: dict[str, Any]) -> dict[str, Any]:
-    """Return what a file says in today's words.
+    """Return the metadata of a file in the current form.
 
-    The first files of WaveNets do not know all arguments, and the two networks of `FrameCnn` were
-    one kind whose argument ``answer`` told them apart.
+    The first files of WaveNets lack some arguments. `FrameCnn` and `ActivityCnn` were one kind,
+    with the argument ``answer`` for the difference.
     """
     architecture = about["architecture"]
     if not isinstance(architecture, dict):
@@ -71,12 +83,17 @@ def modern(about: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_about(about: Mapping[str, Any]) -> Architecture:
-    """Return the architecture, or raise ModelFileError unless all that a file says can be.
+    """Check the metadata of a model file and return its architecture.
 
     Parameters
     ----------
     about : dict
-        Of the names in `FIELDS`, and what `parse` has made of them.
+        From `parse`.
+
+    Raises
+    ------
+    ModelFileError
+        If a value is out of its range.
     """
     kind, rate = about["kind"], about["sample_rate"]
     if not isinstance(kind, str) or kind not in KINDS or not KINDS[kind].trained:
@@ -95,9 +112,15 @@ def check_about(about: Mapping[str, Any]) -> Architecture:
 
 
 def check_card(card: Any) -> None:
-    """Raise ModelFileError unless a card has names, and few levels."""
+    """Check a data card.
+
+    Raises
+    ------
+    ModelFileError
+        If it is not a JSON object, or is nested too deeply.
+    """
     if not isinstance(card, dict):
-        raise ModelFileError("its card must have names")
+        raise ModelFileError("its card must be a JSON object")
     level: list[Any] = [card]
     for _ in range(DEEPEST_CARD):
         inner = [entry.values() if isinstance(entry, dict) else entry for entry in level]
@@ -107,9 +130,15 @@ def check_card(card: Any) -> None:
 
 
 def checked_architecture(arguments: Any, kind: type[Architecture]) -> Architecture:
-    """Return an architecture that can be built and run, or raise ModelFileError."""
+    """Check the arguments of an architecture and return it.
+
+    Raises
+    ------
+    ModelFileError
+        If an argument is unexpected, missing or out of its range, or the context is too long.
+    """
     if not isinstance(arguments, dict):
-        raise ModelFileError("its architecture must have names")
+        raise ModelFileError("its architecture must be a JSON object")
     defaults = kind().arguments
     if odd := arguments.keys() ^ defaults.keys():
         raise ModelFileError(
@@ -129,7 +158,7 @@ def checked_architecture(arguments: Any, kind: type[Architecture]) -> Architectu
 
 
 def is_like(value: Any, default: Any) -> bool:
-    """Tell if an argument of a network has the type of its default, and is no huge number."""
+    """Tell if an argument has the type of its default, and is not too large."""
     if isinstance(default, int):
         return type(value) is int and 0 <= value <= LARGEST_NUMBER
     if isinstance(default, str):
@@ -142,7 +171,13 @@ def is_like(value: Any, default: Any) -> bool:
 
 
 def check_sources(sources: Any, architecture: Architecture) -> None:
-    """Raise ModelFileError unless sources can be names of files, as many as there must be."""
+    """Check the names of the sources.
+
+    Raises
+    ------
+    ModelFileError
+        If they cannot be names of files, are not distinct, or are too many or too few.
+    """
     if not isinstance(sources, list | tuple) or not all(map(is_plain, sources)):
         raise ModelFileError(f"its sources must be plain names, not {reprlib.repr(sources)}")
     if len({unicodedata.normalize("NFC", source).casefold() for source in sources}) < len(sources):
@@ -153,7 +188,7 @@ def check_sources(sources: Any, architecture: Architecture) -> None:
 
 
 def is_plain(source: Any) -> bool:
-    """Tell if a source can be part of a file's name anywhere, and be printed."""
+    """Tell if a source can be part of a file's name on every system, and be printed."""
     return (
         isinstance(source, str)
         and 0 < len(source) <= LONGEST_SOURCE
@@ -164,7 +199,13 @@ def is_plain(source: Any) -> bool:
 
 
 def check_arrays(file: ModelFile) -> None:
-    """Raise ModelFileError unless the arrays are those of the architecture, and finite."""
+    """Check the arrays of a model file.
+
+    Raises
+    ------
+    ModelFileError
+        If they do not fit the architecture, or a value is NaN or infinite.
+    """
     shapes = file.architecture.shapes
     if odd := shapes.keys() ^ file.arrays.keys():
         raise ModelFileError(
@@ -176,6 +217,8 @@ def check_arrays(file: ModelFile) -> None:
         if shape != array.shape or 0 in shape:
             raise ModelFileError(f"its array {name!r} must have shape {shape}, not {array.shape}")
         if array.dtype.name not in DTYPES:
-            raise ModelFileError(f"its array {name!r} must be of floats, not {array.dtype}")
+            raise ModelFileError(
+                f"its array {name!r} must be {' or '.join(DTYPES)}, not {array.dtype}"
+            )
         if not np.isfinite(array).all():
             raise ModelFileError(f"its array {name!r} holds NaN or infinity: train it again")

@@ -1,4 +1,4 @@
-"""What all systems of spectrograms have in common. No Keras."""
+"""The base classes of systems that are given spectrograms, without Keras."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..dsp.stft import Spectra, Stft
 from .base import Architecture
 
-# Networks begin with a logarithm: log(1 + LOUDNESS / window * magnitude)
+# Networks compress their input: log(1 + LOUDNESS / window * magnitude)
 LOUDNESS = 4_000
 
 Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -25,39 +25,43 @@ class SpectrogramArchitecture(Architecture):
     Attributes
     ----------
     window, hop : int
-        Of the STFT, in samples; the window is even and no shorter than the hop.
+        Of the STFT, in samples. The window is even and at least as long as the hop.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range.
     """
 
     window: int = 1024
     hop: int = 256
 
     def __post_init__(self) -> None:
-        """Raise ValueError unless there is such an STFT."""
+        """Check the arguments of the STFT."""
         super().__post_init__()
         if self.window % 2 or self.hop > self.window:
             raise ValueError(
-                f"window must be even and no shorter than hop. Received: window={self.window}, "
-                f"hop={self.hop}"
+                f"window must be even and at least as long as hop={self.hop}, not {self.window}"
             )
 
     @property
     def stft(self) -> Stft:
-        """The transform whose magnitudes the system is given."""
+        """The transform that makes the spectrograms."""
         return Stft(self.window, self.hop)
 
     @property
     def bins(self) -> int:
-        """Number of frequencies in a frame."""
+        """Number of frequency bins in a frame."""
         return self.window // 2 + 1
 
     @property
     def frame_size(self) -> int:
-        """Samples that a chunk's length is a multiple of."""
+        """The length of a chunk must be a multiple of this many samples."""
         return self.hop
 
     @property
     def input(self) -> str:
-        """What the system is given."""
+        """The input of the system, as text."""
         return f"{self.bins} bins"
 
     def context_of(self, frames: int, aligned: int = 1) -> tuple[int, int]:
@@ -68,15 +72,15 @@ class SpectrogramArchitecture(Architecture):
         frames : int
             Frames on each side that the mask of a frame depends on.
         aligned : int
-            Number of frames that the network must be given a multiple of.
+            The network's input must have a multiple of this many frames.
         """
-        # a sample of the estimate lies in ``overlap`` frames
+        # a sample of the estimate is part of ``overlap`` frames
         needed = frames + self.stft.overlap - 1
         context = -(-needed // aligned) * aligned * self.hop
         return context, context
 
     def samples_of(self, frames: int) -> int:
-        """Return the length of a sound of so many frames."""
+        """Return the length of a sound that has this many frames, in samples."""
         return (frames - 1) * self.hop + self.window
 
 
@@ -86,7 +90,7 @@ class MaskArchitecture(SpectrogramArchitecture):
 
     @abstractmethod
     def masks(self, network: Network, spectra: Spectra, wanted: slice) -> NDArray[np.float32]:
-        """Return the masks that a network of this architecture estimates.
+        """Return the masks that a network of this architecture estimates for spectra.
 
         Parameters
         ----------
@@ -94,7 +98,7 @@ class MaskArchitecture(SpectrogramArchitecture):
             Maps a batch of its input to a batch of its output.
         spectra : complex64 array, (batch, channels, bins, frames)
         wanted : slice
-            Of the frames.
+            Frames whose masks are returned.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Training: Keras's own fit, with checkpoints that resume exactly and TensorBoard."""
+"""Training with Keras's fit, checkpoints that resume exactly, and TensorBoard."""
 
 from ..models.backend import load_backend
 

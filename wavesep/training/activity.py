@@ -1,4 +1,4 @@
-"""Validation of a network that says when somebody sings."""
+"""Validation of a network that detects vocal activity."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from ..models.frame_cnn.architecture import ActivityArchitecture, slide
 if TYPE_CHECKING:
     from .tensorboard import Board
 
-THRESHOLD = 0.5
+THRESHOLD = 0.5  # of the probability, from which on a frame counts as sung
 
 
 @dataclass(frozen=True)
 class ActivityScores:
-    """How a network did on the validation clips, over all their frames.
+    """Scores of a network on all frames of the validation clips.
 
     Attributes
     ----------
     accuracy : float
-        Share of frames that are right.
+        Share of frames that are classified correctly.
     f1 : float
-        Of what is sung.
+        F1 score of the frames in which somebody sings.
     """
 
     accuracy: float
@@ -41,29 +41,29 @@ class ActivityScores:
 
     @property
     def best(self) -> float:
-        """The figure that decides which epoch is the best: larger is better."""
+        """The score that selects the best epoch; larger is better."""
         return self.accuracy
 
     @property
     def said(self) -> str:
-        """The figures for a person to read."""
+        """The scores as text for the log."""
         return f"{100 * self.accuracy:.1f} % of frames right, F1 {self.f1:.3f}"
 
 
 class ActivityValidation:
-    """Clips whose vocal activity is known; the same ones at every call.
+    """Clips with known vocal activity; the same clips after every epoch.
 
     Parameters
     ----------
     vocals, accompaniment : Clips
-        Not used for training. Each pair is mixed without changes.
+        Clips that training does not use. Each pair is mixed without changes.
     labels : dict of str to bool array
         By clip.
     architecture : ActivityArchitecture
     sample_rate : int
         In Hz, of the network.
     most : int, >= 1
-        Clips at the most, spread evenly over all.
+        Largest number of clips; they are spread evenly over all.
 
     Raises
     ------
@@ -91,7 +91,7 @@ class ActivityValidation:
         stft = architecture.stft
         self._frames = architecture.frames
         around = self._frames // 2
-        before = around * stft.hop + stft.window // 2  # frame k's middle is k hops into the clip
+        before = around * stft.hop + stft.window // 2  # centres frame k on the clip's hop k
         self.magnitudes: list[Magnitudes] = []
         truth = []
         for n in np.linspace(0, len(clips) - 1, min(most, len(clips))).round().astype(int):
@@ -103,7 +103,7 @@ class ActivityValidation:
                     stem.read(k, start, before + samples + before, sample_rate, 1)[:, 0]
                     for stem, k in ((vocals, i), (accompaniment, j))
                 )
-            except ClipError:  # the log has it
+            except ClipError:  # Clips logs it
                 continue
             self.magnitudes.append(np.abs(stft.analyse(np.asarray(mixture))))
             count = self.magnitudes[-1].shape[1] - 2 * around
@@ -114,7 +114,7 @@ class ActivityValidation:
         self.truth: NDArray[np.bool_] = np.concatenate(truth)
 
     def estimate(self, probability: Callable[[Audio], Audio]) -> NDArray[np.float32]:
-        """Return the probabilities of all frames that a network gives."""
+        """Return the probabilities that a network estimates, ``(frames,)``, of all clips."""
         answers = [
             slide(probability, magnitudes[np.newaxis], self._frames)[0, :, 0]
             for magnitudes in self.magnitudes
@@ -127,4 +127,4 @@ class ActivityValidation:
         return ActivityScores(accuracy(self.truth, sung), f1(self.truth, sung))
 
     def show(self, board: Board, epoch: int, estimates: NDArray[np.float32]) -> None:
-        """Show nothing: probabilities are neither sound nor pictures."""
+        """Do nothing: TensorBoard shows only sounds and pictures of separated clips."""

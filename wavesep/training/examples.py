@@ -1,4 +1,4 @@
-"""What `fit` is given: batches of examples, and clips to measure with."""
+"""The data that `fit` is given: batches of examples, and clips for validation."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ Outputs = NDArray[np.float32]
 
 
 class Mixes(Protocol):
-    """Batches that are made again alike: `MixGenerator`, or `ActivityExamples`.
+    """Reproducible batches: `MixGenerator` or `ActivityExamples`.
 
     Attributes
     ----------
     epoch : int
-        The epoch whose batches are made; `fit` sets it.
+        The epoch of the batches; `fit` sets it.
     seed : int
     batch_size : int
         Examples in a batch.
     samples : int
-        Samples in an example, without its context.
+        Length of an example, without its context.
     sample_rate : int
         In Hz.
     """
@@ -49,37 +49,37 @@ class Mixes(Protocol):
         ...
 
     def settings(self) -> dict[str, Any]:
-        """Return what decides the batches, for a checkpoint."""
+        """Return the settings that determine the batches, for a checkpoint."""
         ...
 
     def report(self) -> str:
-        """Return a line for the log of a run that begins."""
+        """Return a line about the data for the log."""
         ...
 
 
 class Score(Protocol):
-    """How a network did on the validation clips: a dataclass of figures."""
+    """Scores of a network on the validation clips: a dataclass of numbers."""
 
     @property
     def best(self) -> float:
-        """The figure that decides which epoch is the best: larger is better."""
+        """The score that selects the best epoch; larger is better."""
         ...
 
     @property
     def said(self) -> str:
-        """The figures for a person to read."""
+        """The scores as text for the log."""
         ...
 
 
 class Validating(Protocol):
-    """Clips to measure with: `Validation`, or `ActivityValidation`."""
+    """Clips for validation: `Validation` or `ActivityValidation`."""
 
     def estimate(self, estimator: Callable[[Audio], Outputs], /) -> Outputs:
-        """Return what a network estimates of the clips."""
+        """Return the estimates of a network for all clips."""
         ...
 
     def score(self, estimates: Outputs, /) -> Score:
-        """Compare estimates with the truth."""
+        """Compare estimates with the targets."""
         ...
 
     def show(self, board: Board, epoch: int, estimates: Outputs) -> None:
@@ -88,13 +88,13 @@ class Validating(Protocol):
 
 
 class Examples(keras.utils.PyDataset):
-    """The batches of a generator, made into examples of a network by its recipe.
+    """The batches of a generator, converted to examples by the recipe of a network.
 
     Parameters
     ----------
     mixes : Mixes
     examples : callable
-        See `Recipe`.
+        See `Recipe.examples`.
     """
 
     def __init__(self, mixes: Mixes, examples: Callable[[Audio, Audio], Batch]) -> None:

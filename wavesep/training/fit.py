@@ -1,4 +1,4 @@
-"""Train a network with Keras's fit: scored after every epoch, saved every few minutes."""
+"""Train a network with Keras's fit; score it after every epoch, save it every few minutes."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from .resume import Progress, Rest, append_log, load_checkpoint, save_checkpoint
 from .tensorboard import Board, open_board
 
 BEST = "best.safetensors"  # the model file of the best epoch
-CHECKPOINT = "checkpoint.safetensors"  # where the run goes on
-LOG = "log.jsonl"  # a line of JSON for each epoch, and for each save in the middle of one
+CHECKPOINT = "checkpoint.safetensors"  # from which the run continues
+LOG = "log.jsonl"  # a line of JSON for each checkpoint
 SAVE_SECONDS = 300.0  # between two saves
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What the model files of a run say beside the network; see `ModelFile`.
+    """The contents of a run's model files beside the network; see `ModelFile`.
 
     Attributes
     ----------
@@ -67,40 +67,40 @@ def fit(
 ) -> Progress:
     """Train a network on mixtures, by the recipe of its architecture.
 
-    After every epoch the validation clips are separated and scored. The run's folder holds
+    After every epoch the network is scored on the validation clips. The run's folder contains
 
     * ``best.safetensors``, the model file of the best epoch, ready for `Separator`;
     * ``checkpoint.safetensors``, written after every epoch and every five minutes. The same call
-      goes on from it: a run that was killed at any moment and started again ends with the same
-      weights as one that was never killed;
-    * ``log.jsonl``, a line of JSON with each of these;
-    * ``logs``, what TensorBoard shows (needs TensorFlow; without it, one line says so).
+      continues from it: a run that is killed at any time and started again ends with the same
+      weights as a run that is not killed;
+    * ``log.jsonl``, a line of JSON for each checkpoint;
+    * ``logs``, the data for TensorBoard. It needs TensorFlow; without it, a warning is logged.
+
+    During training, a line on standard error shows the progress. If that is not a terminal, the
+    log has such a line every minute.
 
     Parameters
     ----------
     network : WaveNet, built with ``padding="valid"``, FrameCnn, ActivityCnn, UNet
-        Or any other Keras model with an ``architecture``. A run that is started again before its
-        first epoch is done needs the weights that it began with: ``keras.utils.set_random_seed``.
+        Or any other Keras model with an ``architecture``. To repeat a run that was killed before
+        its first checkpoint, begin with the same weights: ``keras.utils.set_random_seed``.
     mixes : MixGenerator, or ActivityExamples for an `ActivityCnn`
-        With the network's contexts for a WaveNet; for the others, with none and snippets as long as
-        `Recipe.samples` says.
+        For a WaveNet, with the network's contexts. For the others, without contexts and with
+        `Recipe.samples` samples.
     validation : Validation, or ActivityValidation for an `ActivityCnn`
     run : path
-        Folder of this run, made where it is missing.
+        Folder of this run. It is made if it is missing.
     epochs : int, >= 1
         Of ``len(mixes)`` batches each. The learning rate falls to zero at the end of the last.
     learning_rate : float, optional
-        Of the first step; default: the recipe's.
+        Of the first step. Default: the recipe's.
     patience : int, optional
-        Stop when this many epochs have not been better than the best one. Default: never.
+        Stop after this many epochs without a new best score. Default: never.
     about : About, optional
-        What the model file says.
+        Contents of the model files beside the network.
     limit : float, optional
-        Operations that the device can compute in a second. With it, the share that training uses is
-        logged.
-
-    While it trains, a line on standard error says how far it is; where that is no terminal, the
-    log has one a minute.
+        Operations per second that the device can compute. With it, TensorBoard and ``log.jsonl``
+        have the share that training uses.
 
     Returns
     -------
@@ -110,11 +110,13 @@ def fit(
     Raises
     ------
     OptionError
-        If the network is not "valid".
+        If the network's padding is not "valid".
     OtherRunError
-        If the folder holds a run with other settings.
+        If the folder contains a run with other settings.
     ModelFileError
-        If the folder's checkpoint is damaged.
+        If the folder's checkpoint is damaged or of another network.
+    OutputError
+        If the model file or the checkpoint cannot be written.
     AudioError
         If no clip of a stem can be read.
     """
@@ -146,7 +148,7 @@ def fit(
 
 
 def estimator_of(network: keras.Model) -> Callable[[Audio], Outputs]:
-    """Return what maps a batch of mixtures, or of spectra, to a network's estimates."""
+    """Return a function that maps a batch of mixtures, or of spectra, to estimates."""
     if isinstance(network.architecture, MaskArchitecture):
         return network_engine(network.predict_on_batch, network.architecture)
     predict: Callable[[Audio], Outputs] = network.predict_on_batch
@@ -156,14 +158,14 @@ def estimator_of(network: keras.Model) -> Callable[[Audio], Outputs]:
 def train(
     network: keras.Model, examples: Mixes | keras.utils.PyDataset, epochs: int, watch: RunCallback
 ) -> None:
-    """Let Keras train from the position of a run until so many epochs are done."""
+    """Train with Keras from the position of a run until ``epochs`` epochs are done."""
     watch.run.mixes.epoch = watch.progress.epoch
     try:
         network.fit(
             examples,
             initial_epoch=watch.progress.epoch,
             epochs=epochs,
-            shuffle=False,  # a batch is random as it is, and its index is its seed
+            shuffle=False,  # batches are random already, and the index of a batch is its seed
             verbose=0,
             callbacks=[watch],
         )
@@ -174,7 +176,7 @@ def train(
 def describe(
     network: keras.Model, mixes: Mixes, epochs: int, learning_rate: float
 ) -> dict[str, Any]:
-    """Return the settings that decide the final weights of a run."""
+    """Return the settings that determine the final weights of a run."""
     settings = network.architecture.arguments | mixes.settings()
     settings |= {
         "kind": network.architecture.kind,
@@ -184,7 +186,7 @@ def describe(
     settings |= {"optimizer": type(network.optimizer).__name__}
     settings |= {"precision": network.dtype_policy.name}
     settings |= {"frozen": [layer.name for layer in network.layers if not layer.trainable]}
-    plain: dict[str, Any] = json.loads(json.dumps(settings))  # as a checkpoint gives it back
+    plain: dict[str, Any] = json.loads(json.dumps(settings))  # as a checkpoint returns it
     return plain
 
 
@@ -195,7 +197,7 @@ def is_tired(progress: Progress, patience: int | None) -> bool:
 
 @dataclass(frozen=True)
 class Run:
-    """What a run is given; see `fit`."""
+    """The arguments of a run; see `fit`."""
 
     folder: Path
     mixes: Mixes
@@ -206,13 +208,15 @@ class Run:
 
 
 class RunCallback(keras.callbacks.Callback):
-    """Tell the generator its epoch; score, save and show the network after each; save by minutes.
+    """Set the generator's epoch; score, save and show the network after every epoch.
+
+    It also saves a checkpoint every five minutes.
 
     Parameters
     ----------
     run : Run
     progress : Progress
-        It is written to.
+        It is updated.
     board : Board, optional
     """
 
@@ -228,26 +232,26 @@ class RunCallback(keras.callbacks.Callback):
 
     @property
     def _steps(self) -> int:
-        """Steps of all epochs that are done and saved."""
+        """Steps of the run up to the last checkpoint."""
         return self.progress.epoch * len(self.run.mixes) + self.progress.step
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Set the generator's epoch: Keras does not tell it."""
+        """Set the generator's epoch, which Keras does not do."""
         self.run.mixes.epoch = epoch
         self._begin = time.perf_counter()
-        self._before = self.progress.step, self.progress.loss  # that the epoch goes on from
+        self._before = self.progress.step, self.progress.loss  # where the epoch continues
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Seed PyTorch's random numbers by the step: dropout draws them, no checkpoint has them.
+        """Seed PyTorch by the step: dropout uses its generator, which no checkpoint contains.
 
-        Other backends draw from a state that is among the network's variables.
+        On other backends, dropout uses a state that is one of the network's variables.
         """
         if keras.backend.backend() == "torch":
             step = self.progress.epoch * len(self.run.mixes) + self._before[0] + batch
             import_module("torch").manual_seed(self.run.mixes.seed + step)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Say how far the run is; save it, if it is time to."""
+        """Show the progress; save a checkpoint if the last one is five minutes old."""
         step = self._before[0] + batch + 1
         self.meter.step(
             self.progress.epoch * len(self.run.mixes) + step, lambda: self._loss(step, logs)
@@ -257,12 +261,12 @@ class RunCallback(keras.callbacks.Callback):
             self._save({"loss": self.progress.loss})
 
     def _loss(self, step: int, logs: dict[str, float] | None) -> float:
-        """Return the mean loss of an epoch's first steps; Keras knows that of this process."""
+        """Return the mean loss of an epoch's first steps; ``logs`` has that since the start."""
         before, loss = self._before
         return (before * loss + (step - before) * float((logs or {})["loss"])) / step
 
     def _save(self, record: dict[str, float]) -> None:
-        """Write log and checkpoint."""
+        """Write a line of the log and a checkpoint."""
         append_log(
             self.run.folder / LOG, {"step": self._steps, "epoch": self.progress.epoch} | record
         )
@@ -270,7 +274,7 @@ class RunCallback(keras.callbacks.Callback):
         self._saved = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Score, then save the best model before the checkpoint that says it is there."""
+        """Score; save the best model, and after it the checkpoint that refers to it."""
         seconds = time.perf_counter() - self._begin
         estimates = self.run.validation.estimate(estimator_of(self.model))
         scores = self.run.validation.score(estimates)
@@ -291,7 +295,7 @@ class RunCallback(keras.callbacks.Callback):
         self.meter.clear()
         best = self.progress.best_epoch
         log.info(
-            "epoch %d of %d: loss %.4g, %s, %s; %s, %.3g s of audio a second",
+            "epoch %d of %d: loss %.4g, %s, %s; %s, %.3g s of audio per second",
             epoch + 1, self.progress.settings["epochs"], loss, scores.said,
             "the best so far" if best == epoch else f"the best was epoch {best + 1}",
             span(seconds), scalars["speed/audio_seconds_per_second"],
@@ -300,11 +304,11 @@ class RunCallback(keras.callbacks.Callback):
             self.board.write(epoch, scalars)
             self.run.validation.show(self.board, epoch, estimates)
         if is_tired(self.progress, self.run.patience):
-            log.info("no better for %d epochs: stopped early", self.run.patience)
+            log.info("stopped early: no better score for %d epochs", self.run.patience)
             self.model.stop_training = True
 
     def _speed(self, seconds: float) -> dict[str, float]:
-        """Return how fast an epoch was that took so many seconds."""
+        """Return the training speed, given the seconds that an epoch took."""
         mixes = self.run.mixes
         samples = (len(mixes) - self._before[0]) * mixes.batch_size * mixes.samples / seconds
         speed = {"speed/audio_seconds_per_second": samples / mixes.sample_rate}

@@ -1,4 +1,4 @@
-"""Progress of a training run, as text."""
+"""Progress of a training run as text, on a terminal or in the log."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import sys
 import time
 from collections.abc import Callable
 
-LIVE = 0.25  # seconds between two states of the line on a terminal
-MINUTE = 60.0  # between two lines in a log
-MEASURED = 30.0  # seconds of steps, after which the time in all is said
-LONG = 2 * 3600.0  # seconds, from which on a hint is given
+LIVE = 0.25  # seconds between two updates of the line on a terminal
+MINUTE = 60.0  # seconds between two lines in a log
+MEASURED = 30.0  # seconds of training before the total time is estimated
+LONG = 2 * 3600.0  # seconds; a longer run gets a hint
 
 log = logging.getLogger(__name__)
 
@@ -19,33 +19,33 @@ log = logging.getLogger(__name__)
 class Meter:
     """Shows the steps done, the loss and the time left.
 
-    On a terminal, one line of standard error changes. Else the log has a line each minute.
+    On a terminal, it updates one line of standard error. Else it logs a line every minute.
 
     Parameters
     ----------
     epochs : int
     steps : int
-        Of an epoch.
+        Steps of an epoch.
     """
 
     def __init__(self, epochs: int, steps: int) -> None:
         self._epochs = epochs
         self._steps = steps
         self._terminal = sys.stderr is not None and sys.stderr.isatty()
-        self._first: tuple[float, int] | None = None  # when the first step was done, and which
+        self._first: tuple[float, int] | None = None  # time and number of the first step
         self._next = 0.0
         self._total_is_told = False
 
     def begin(self, done: int) -> None:
-        """Say that the run begins after so many steps."""
-        at = f"goes on after step {done:,}" if done else "begins"
+        """Report that training begins, or continues after ``done`` steps."""
+        at = f"continues after step {done:,}" if done else "begins"
         self._show(f"training {at} of {self._all}: the first step takes longest")
 
     def step(self, done: int, loss: Callable[[], float]) -> None:
-        """Report the steps done if it is time to; only then ask for the loss."""
+        """Report the steps done, if a report is due; only then call ``loss``."""
         now = time.monotonic()
         if self._first is None:
-            self._first = (now, done)  # without the time in which the network is compiled
+            self._first = (now, done)  # excludes the time to compile the network
         since, first = self._first
         if not self._total_is_told and now - since > MEASURED:
             self._tell_total((now - since) / (done - first))
@@ -60,7 +60,7 @@ class Meter:
         self._show(line)
 
     def clear(self) -> None:
-        """Take the line off the terminal, for another to be written."""
+        """Clear the line on the terminal, so that other text can be printed."""
         if self._terminal:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
@@ -73,7 +73,7 @@ class Meter:
         seconds = step_seconds * self._epochs * self._steps
         hint = ": fewer steps, smaller batches or a GPU make it shorter" if seconds > LONG else ""
         self.clear()
-        log.info("about %s in all%s", span(seconds), hint)
+        log.info("about %s in total%s", span(seconds), hint)
 
     def _show(self, line: str) -> None:
         if not self._terminal:
@@ -85,7 +85,7 @@ class Meter:
 
 
 def span(seconds: float) -> str:
-    """Return a length of time as a person says it."""
+    """Return a duration as text, such as "12 min"."""
     minutes = round(seconds / 60)
     if minutes < 1:
         return f"{seconds:.0f} s"

@@ -1,4 +1,4 @@
-"""Checkpoints, from which a killed run goes on exactly."""
+"""Checkpoints, from which a killed run resumes exactly."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from ..models.arrays import Arrays, load_arrays, save_arrays
 class Progress:
     """The progress of a run.
 
-    The generator's position is epoch and step: its batches are a pure function of these.
+    Epoch and step are also the generator's position: its batches are a pure function of them.
 
     Attributes
     ----------
     settings : dict
-        Of the run; a checkpoint goes on only under the settings that it was made with.
+        Of the run. Only a run with the same settings can resume.
     scores : list of float
-        Validation SI-SDR after each epoch that is done.
+        Validation score after each epoch that is done: `Score.best`.
     step : int
-        Steps that are done of the epoch after those.
+        Steps that are done in the epoch after those.
     loss : float
         Mean loss of these steps.
     """
@@ -39,36 +39,42 @@ class Progress:
 
     @property
     def epoch(self) -> int:
-        """Number of epochs that are done, and of the next one to run."""
+        """Number of epochs that are done; also the index of the next one."""
         return len(self.scores)
 
     @property
     def best_epoch(self) -> int:
-        """The first epoch with the best score; -1 before there is one."""
+        """Index of the first epoch with the best score; -1 before the first score."""
         return int(np.argmax(self.scores)) if self.scores else -1
 
     @property
     def epochs_since_best(self) -> int:
-        """Epochs done since the best one."""
+        """Number of epochs after the best one."""
         return self.epoch - 1 - self.best_epoch
 
 
 def save_checkpoint(path: Path, network: keras.Model, progress: Progress) -> None:
-    """Write weights, optimizer and progress as one file, whole or not at all."""
+    """Write weights, optimizer and progress as one file, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
     save_arrays(state_arrays(network), {"progress": json.dumps(asdict(progress))}, path)
 
 
 def load_checkpoint(path: Path, network: keras.Model, settings: dict[str, Any]) -> Progress:
-    """Restore a compiled network and return how far its run has come.
+    """Restore a compiled network and return the progress of its run.
 
     Parameters
     ----------
     path : Path
-        Where `save_checkpoint` wrote. If nothing is there, the run begins.
+        Of the checkpoint. If there is no such file, the run begins.
     network : keras.Model
-        Compiled; its weights and its optimizer are set.
+        Compiled. Its weights and its optimizer's state are set.
     settings : dict
-        Of this run, as JSON has them.
+        Of this run, in the types of JSON.
 
     Returns
     -------
@@ -79,7 +85,7 @@ def load_checkpoint(path: Path, network: keras.Model, settings: dict[str, Any]) 
     OtherRunError
         If the checkpoint is of a run with other settings.
     ModelFileError
-        If the checkpoint is damaged, or no checkpoint.
+        If the file is damaged, not a checkpoint, or of another network or optimizer.
     """
     if not path.exists():
         return Progress(settings)
@@ -87,27 +93,26 @@ def load_checkpoint(path: Path, network: keras.Model, settings: dict[str, Any]) 
     try:
         progress = Progress(**json.loads(metadata["progress"]))
     except (KeyError, TypeError, ValueError) as error:
-        raise ModelFileError(f"{path} is no checkpoint of this version: move it away") from error
-    # the first checkpoints do not tell the kind
+        raise ModelFileError(f"{path} is not a checkpoint of this version: move it") from error
+    # the first checkpoints do not contain the kind
     known = {"kind": settings.get("kind")} | progress.settings
     if changed := [k for k in settings if known.get(k) != settings[k]]:
         raise OtherRunError(
-            f"{path} is of a run with another {changed[0]} "
-            f"({known.get(changed[0])}, not {settings[changed[0]]}): "
-            "use the settings of that run, or another folder"
+            f"{path} is of a run with {changed[0]}={known.get(changed[0])}, "
+            f"not {settings[changed[0]]}: use the settings of that run, or another folder"
         )
     progress.settings = settings
     network.optimizer.build(network.trainable_variables)
     variables = state_variables(network)
     if {name: v.shape for name, v in variables.items()} != {n: a.shape for n, a in arrays.items()}:
-        raise ModelFileError(f"{path} is of another network or optimizer: move it away")
+        raise ModelFileError(f"{path} is of another network or optimizer: move it")
     for name, variable in variables.items():
         variable.assign(arrays[name])
     return progress
 
 
 def state_variables(network: keras.Model) -> dict[str, keras.Variable]:
-    """Return all that training changes in a network, by position: weights and optimizer."""
+    """Return all variables that training changes, weights and optimizer, by position."""
     weights = {f"weights/{i}": v for i, v in enumerate(network.variables)}
     return weights | {f"optimizer/{i}": v for i, v in enumerate(network.optimizer.variables)}
 
@@ -120,13 +125,13 @@ def state_arrays(network: keras.Model) -> Arrays:
 
 
 class Rest(keras.utils.PyDataset):
-    """A data set without its first batches: what is left of an epoch.
+    """A data set without its first batches: the rest of an epoch.
 
     Parameters
     ----------
     examples : PyDataset
     first : int
-        Batches that are left out.
+        Number of batches that are left out.
     """
 
     def __init__(self, examples: keras.utils.PyDataset, first: int) -> None:
@@ -139,12 +144,12 @@ class Rest(keras.utils.PyDataset):
         return len(self.examples) - self.first
 
     def __getitem__(self, index: int) -> Any:
-        """Return a batch, counted from the first that is left."""
+        """Return a batch; index 0 is the first that is left."""
         return self.examples[self.first + index]
 
 
 def trim_log(path: Path, steps: int) -> None:
-    """Remove the lines that a killed run wrote after its checkpoint: these steps run again."""
+    """Remove the lines of a log after this many steps: these steps are repeated."""
     if not path.exists():
         return
     kept = []
@@ -152,7 +157,7 @@ def trim_log(path: Path, steps: int) -> None:
         try:
             if json.loads(line)["step"] <= steps:
                 kept.append(line)
-        except (KeyError, TypeError, ValueError):  # cut by the kill
+        except (KeyError, TypeError, ValueError):  # the run was killed while it wrote the line
             continue
     part = path.with_name(f".{path.name}.part")
     part.write_text("".join(kept), encoding="utf-8")

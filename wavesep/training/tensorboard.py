@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a run. The only module that uses TensorFlow itself."""
+"""Write a run's data for TensorBoard. Only this module uses TensorFlow itself."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..audio import Audio
 from ..pictures import DPI, draw_loudness, mel_power
 
 CLIPS = 4  # validation clips that are shown, spread over all of them
-FLOOR_DB = -80  # below the mixture's peak, in pictures
+FLOOR_DB = -80  # lowest level in pictures, relative to the mixture's peak
 
 log = logging.getLogger(__name__)
 
@@ -32,25 +32,25 @@ class Shown(Protocol):
         ...
 
     def split(self, audio: Audio) -> list[Audio]:
-        """Return the targets that stand one after the other in the last axis."""
+        """Split targets that are concatenated along the last axis."""
         ...
 
 
 def open_board(folder: Path, settings: dict[str, Any]) -> Board | None:
-    """Return a board, or None and one line in the log where TensorFlow is not installed."""
+    """Return a board; if TensorFlow is not installed, log a warning and return None."""
     if util.find_spec("tensorflow") is None:
-        log.warning("no TensorBoard: TensorFlow is not installed, training goes on without")
+        log.warning("TensorFlow is not installed: training continues without TensorBoard")
         return None
     return Board(folder, settings)
 
 
 class Board:
-    """Writes scalars, sound and pictures of a run for TensorBoard.
+    """Writes the scores, sounds and pictures of a run for TensorBoard.
 
     Parameters
     ----------
     folder : Path
-        Of the event files; a resumed run adds one.
+        Of the event files. A resumed run adds a file.
     settings : dict
         The run's hyperparameters, shown under HParams.
     """
@@ -65,14 +65,14 @@ class Board:
             )
 
     def write(self, epoch: int, scalars: dict[str, float]) -> None:
-        """Write the figures of an epoch."""
+        """Write the numbers of an epoch, by their names."""
         with self._writer.as_default(step=epoch):
             for name, value in scalars.items():
                 self._summary.scalar(name, value)
         self._writer.flush()
 
     def show(self, epoch: int, validation: Shown, estimates: Audio) -> None:
-        """Write sound and pictures of some clips.
+        """Write sounds and pictures of some clips.
 
         Parameters
         ----------
@@ -96,7 +96,7 @@ class Board:
 
 
 def name_panels(validation: Shown, index: int, estimate: Audio) -> dict[str, Audio]:
-    """Return what is shown of a clip: its mixture, then each target and its estimate.
+    """Return the sounds of a clip: its mixture, then each target and its estimate.
 
     Several targets are numbered from 1, in the order of the stems.
     """
@@ -114,7 +114,7 @@ def draw_spectrograms(panels: dict[str, Audio], sample_rate: int, title: str) ->
     Parameters
     ----------
     panels : dict of str to float32 array, (samples, channels)
-        By their names; one is "mixture".
+        Sounds by their names; one is "mixture".
     sample_rate : int
         In Hz.
     title : str
@@ -124,7 +124,7 @@ def draw_spectrograms(panels: dict[str, Audio], sample_rate: int, title: str) ->
     uint8 array, (height, width, 4)
     """
     powers = {name: mel_power(audio, sample_rate) for name, audio in panels.items()}
-    # a little above zero, so that a silent mixture has a logarithm
+    # above zero, so that its logarithm is finite if the mixture is silent
     reference = max(float(powers["mixture"].max()), 1e-10)
     figure = draw_loudness(powers, sample_rate, title, reference, FLOOR_DB)
     file = io.BytesIO()

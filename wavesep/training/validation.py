@@ -1,4 +1,4 @@
-"""Fixed clips on which a network is measured and listened to while it trains."""
+"""Fixed clips on which a network is scored during training."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scores:
-    """How a network did on the validation clips.
+    """Scores of a network on the validation clips.
 
     Attributes
     ----------
     si_sdr : float
         Mean SI-SDR of the estimates of all targets, in dB.
     si_sdr_gain : float
-        Mean of its gain over the SI-SDR of the mixture itself, in dB.
+        Mean difference between this and the SI-SDR of the mixture itself, in dB.
     loss : float
-        Mean absolute error.
+        Mean absolute error of the samples.
     """
 
     si_sdr: float
@@ -39,26 +39,27 @@ class Scores:
 
     @property
     def best(self) -> float:
-        """The figure that decides which epoch is the best: larger is better."""
+        """The score that selects the best epoch; larger is better."""
         return self.si_sdr
 
     @property
     def said(self) -> str:
-        """The figures for a person to read."""
+        """The scores as text for the log."""
         return f"SI-SDR {self.si_sdr:.2f} dB, {self.si_sdr_gain:.2f} dB above the mixture's"
 
 
 class Validation:
-    """Snippets out of songs whose stems are known; the same ones at every call.
+    """Snippets of songs with known stems; the same snippets after every epoch.
 
     Parameters
     ----------
     *stems : Clips
-        At least two. Clips of the same name belong to one song. They are not used for training.
+        At least two, of songs that training does not use. Clips of the same name belong to one
+        song.
     targets : int
-        The number of first stems that are targets; the others are only in the mixture.
+        This many stems, the first ones, are targets. The others are only in the mixture.
     samples : int
-        Length of each snippet, out of the middle of its song.
+        Length of each snippet, from the middle of its song.
     left_context, right_context : int
         Of the network, in samples.
     sample_rate : int
@@ -66,8 +67,8 @@ class Validation:
     channels : int
         Of mixtures and of each target.
     most : int, >= 1
-        Snippets at the most; they are spread evenly over the songs. A song of which this part
-        cannot be read is left out: `Clips` says so in the log.
+        Largest number of snippets. They are spread evenly over the songs. A song whose middle
+        cannot be read is left out, and `Clips` logs it.
 
     Attributes
     ----------
@@ -80,9 +81,9 @@ class Validation:
     Raises
     ------
     AudioError
-        If no song has all stems and can be read, or no target sounds in any of the snippets.
+        If no song has all stems and can be read, or all targets of all snippets are silent.
     OptionError
-        If no stem is a target, or none is left over.
+        If no stem is a target, or all stems are.
     """
 
     def __init__(
@@ -99,7 +100,7 @@ class Validation:
         check_targets(stems, targets)
         songs = pairs(*stems)
         if not songs:
-            raise AudioError("no validation song has all stems: a file of its name in each folder")
+            raise AudioError("no validation song has all stems: they must have the same name")
         count = min(most, len(songs))
         songs = [songs[i] for i in np.linspace(0, len(songs) - 1, count).round().astype(int)]
         self.sample_rate = sample_rate
@@ -116,7 +117,7 @@ class Validation:
 
         self.names, snippets = [], []
         for song in songs:
-            with suppress(ClipError):  # the log has it
+            with suppress(ClipError):  # Clips logs it
                 snippets.append(read(song))
                 self.names.append(stems[0].names[song[0]])
         if not snippets:
@@ -125,14 +126,14 @@ class Validation:
         sung = np.stack([np.concatenate(each[:targets], axis=1) for each in snippets])
         self.targets = sung[:, left_context : left_context + samples]
         if not self.targets.any():
-            raise AudioError("no validation song has a target that sounds in its middle")
+            raise AudioError("no validation song has a target that is not silent in its middle")
 
     def mixture(self, index: int) -> Audio:
         """Return one mixture without its context, as long as its target."""
         return self.mixtures[index, self._left : self._left + self.targets.shape[1]]
 
     def split(self, audio: Audio) -> list[Audio]:
-        """Return the targets, or estimates, that stand one after the other in the last axis."""
+        """Split targets, or estimates, that are concatenated along the last axis."""
         return np.split(audio, audio.shape[-1] // self.mixtures.shape[-1], axis=-1)
 
     def estimate(self, separate: Callable[[Audio], Audio], batch_size: int = 4) -> Audio:
@@ -141,15 +142,15 @@ class Validation:
         Parameters
         ----------
         separate : callable
-            Given a batch of mixtures with their context, it returns the estimates of its targets.
+            It maps a batch of mixtures with their context to the estimates of their targets.
         batch_size : int
-            Of every batch that it is given.
+            Mixtures in each batch.
 
         Returns
         -------
         float32 array, (snippets, samples, channels * targets)
         """
-        # one shape of batch, so that nothing is compiled twice
+        # all batches have the same shape, so the network is compiled once
         spare = -len(self.mixtures) % batch_size
         mixtures = np.concatenate(
             [self.mixtures, np.zeros_like(self.mixtures[:1]).repeat(spare, 0)]
@@ -160,11 +161,11 @@ class Validation:
         return np.concatenate(estimates)[: len(self.mixtures)]
 
     def show(self, board: Board, epoch: int, estimates: Audio) -> None:
-        """Show some clips in TensorBoard, with sound and pictures."""
+        """Show sounds and pictures of some clips in TensorBoard."""
         board.show(epoch, self, estimates)
 
     def score(self, estimates: Audio) -> Scores:
-        """Compare estimates with the targets; one that is silent in its snippet has no SI-SDR."""
+        """Compare estimates with the targets; silent targets are left out of the SI-SDR."""
         sounding = [
             (target, estimate, self.mixture(i))
             for i in range(len(self.targets))

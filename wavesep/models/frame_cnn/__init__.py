@@ -1,1 +1,1 @@
-"""The two networks of Koretzky (2019): one estimates masks, one says when somebody sings."""
+"""The two networks of Koretzky (2019): one estimates masks, one detects vocal activity."""

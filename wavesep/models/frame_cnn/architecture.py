@@ -1,4 +1,4 @@
-"""The arguments of the two networks of Koretzky (2019), and what follows from them. No Keras."""
+"""The arguments of the two networks of Koretzky (2019), without Keras."""
 
 from __future__ import annotations
 
@@ -18,41 +18,50 @@ if TYPE_CHECKING:
 
     from ..recipe import Recipe
 
-POOL = 3  # in bins and in frames, twice
-SLOPE = 0.3  # of LeakyReLU: Keras's own at the time
+POOL = 3  # factor of each of the two poolings, in bins and in frames
+SLOPE = 0.3  # of LeakyReLU: Keras's default
 CONVOLUTIONS = 4
-WINDOWS = 64  # that a network is given at a time
+WINDOWS = 64  # in a batch
 
 
 @dataclass(frozen=True, kw_only=True)
 class FrameArchitecture(SpectrogramArchitecture):
-    """What the two networks have in common; `FrameCnn` describes the arguments."""
+    """The base class of the two architectures; `FrameCnn` describes the arguments.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range.
+    """
 
     frames: int = 25
     filters: tuple[int, ...] = (32, 16, 64, 16)
     units: int = 128
 
     def __post_init__(self) -> None:
-        """Raise ValueError on the first argument that is out of its range."""
+        """Check the range of all arguments."""
         super().__post_init__()
         if self.channels != 1 or len(self.filters) != CONVOLUTIONS:
-            raise ValueError(f"channels must be 1, and filters {CONVOLUTIONS} numbers")
+            raise ValueError(
+                f"channels must be 1 and filters {CONVOLUTIONS} numbers, "
+                f"not {self.channels} and {len(self.filters)}"
+            )
         if self.frames < POOL**2 or self.frames % 2 == 0:
-            raise ValueError(f"frames must be odd and at least {POOL**2}")
+            raise ValueError(f"frames must be odd and {POOL**2} or more, not {self.frames}")
 
     @property
     def context(self) -> tuple[int, int]:
-        """Samples that an estimate needs before and after itself."""
+        """Left and right context: samples that an estimate needs before and after itself."""
         return self.context_of(self.frames // 2)
 
     @property
     def input(self) -> str:
-        """What the network is given."""
+        """The input of the network, as text."""
         return f"{self.bins} bins x {self.frames} frames"
 
     @property
     def outputs(self) -> int:
-        """Numbers that the network gives for a frame."""
+        """Number of outputs for each frame."""
         return self.bins * self.targets
 
     @property
@@ -100,7 +109,13 @@ class FrameCnnArchitecture(FrameArchitecture, MaskArchitecture):
 
 @dataclass(frozen=True, kw_only=True)
 class ActivityArchitecture(FrameArchitecture):
-    """The arguments of an `ActivityCnn`."""
+    """The arguments of an `ActivityCnn`.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range.
+    """
 
     kind: ClassVar[str] = "vocal_activity"
 
@@ -108,19 +123,19 @@ class ActivityArchitecture(FrameArchitecture):
     units: int = 64
 
     def __post_init__(self) -> None:
-        """Raise ValueError on the first argument that is out of its range."""
+        """Check the range of all arguments."""
         super().__post_init__()
         if self.targets != 1:
-            raise ValueError(f"targets must be 1. Received: targets={self.targets}")
+            raise ValueError(f"targets must be 1, not {self.targets}")
 
     @property
     def outputs(self) -> int:
-        """Numbers that the network gives for a frame: the probability that somebody sings."""
+        """Number of outputs for each frame: one, the probability that somebody sings."""
         return 1
 
     @property
     def source_count(self) -> int:
-        """Number of stems: the activity, in the place of one."""
+        """Number of sources: one, the activity."""
         return 1
 
     def network(self, padding: str = "valid") -> keras.Model:
@@ -138,7 +153,7 @@ class ActivityArchitecture(FrameArchitecture):
 
 
 def slide(network: Network, magnitudes: Magnitudes, frames: int) -> NDArray[np.float32]:
-    """Apply a network to every run of so many frames.
+    """Apply a network to every window of ``frames`` consecutive frames.
 
     Parameters
     ----------
@@ -146,6 +161,7 @@ def slide(network: Network, magnitudes: Magnitudes, frames: int) -> NDArray[np.f
         Maps ``(batch, bins, frames)`` to ``(batch, outputs)``.
     magnitudes : float32 array, (batch, bins, all frames)
     frames : int
+        Length of a window.
 
     Returns
     -------
@@ -153,7 +169,7 @@ def slide(network: Network, magnitudes: Magnitudes, frames: int) -> NDArray[np.f
     """
     runs = frame_windows(magnitudes, frames)
     batch, count = runs.shape[:2]
-    # few sizes, so networks compile few times
+    # batches have few sizes, so that a network is compiled few times
     size = min(batch * count, WINDOWS)
     answers = []
     for begin in range(0, batch * count, size):

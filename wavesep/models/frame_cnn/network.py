@@ -1,4 +1,4 @@
-"""The two networks of Koretzky (2019): 25 frames in, the answer for the middle one out."""
+"""The two networks of Koretzky (2019): they map 25 frames to an output for the middle one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CONV_DROPOUT, DENSE_DROPOUT = 0.25, 0.5
 
 
 def answer(magnitudes: Any, architecture: FrameArchitecture) -> Any:
-    """Map ``(batch, bins, frames)`` to ``(batch, outputs)``, from 0 to 1."""
+    """Apply the layers: map ``(batch, bins, frames)`` to ``(batch, outputs)``, from 0 to 1."""
     shape = (architecture.bins, architecture.frames, 1)
     x = layers.Reshape(shape, name="image")(compress(magnitudes, architecture.window))
     for i, width in enumerate(architecture.filters):
@@ -39,7 +39,7 @@ def answer(magnitudes: Any, architecture: FrameArchitecture) -> Any:
 
 
 class FrameNetwork(ArchitectureModel):
-    """What `FrameCnn` and `ActivityCnn` have in common."""
+    """The base class of `FrameCnn` and `ActivityCnn`."""
 
     architecture: FrameArchitecture
 
@@ -51,26 +51,27 @@ class FrameNetwork(ArchitectureModel):
 
 @keras.saving.register_keras_serializable(package="wavesep")
 class FrameCnn(FrameNetwork):
-    """Maps some frames of a mixture's magnitudes to the masks for the middle one.
+    """A CNN that maps consecutive frames of a mixture's magnitudes to the masks of the middle one.
 
-    ``(batch, bins, frames)`` becomes ``(batch, bins * targets)``, values of the masks from 0 to 1,
-    target 0's bins first. Two pairs of 3 x 3 convolutions, each followed by pooling, and two dense
-    layers [1]_. The article interpolates its 513 bins to the mel scale in a way that it does not
-    state; here they are compressed by a logarithm.
+    It maps ``(batch, bins, frames)`` to ``(batch, bins * targets)``: masks from 0 to 1, target 0's
+    bins first. The layers are two pairs of 3 x 3 convolutions, each pair followed by pooling, and
+    two dense layers [1]_. The input is compressed by a logarithm. In the article, the 513 bins are
+    interpolated to the mel scale instead, but it does not state how.
 
     Parameters
     ----------
     window, hop : int
         Of the STFT, in samples.
     frames : int
-        Odd: as many before the middle one as after it.
+        Frames in a window; odd, and at least 9.
     filters : tuple of four int
-        Of the convolutions.
+        Filters of the convolutions.
     units : int
-        Of the first dense layer.
+        Units of the first dense layer.
     channels : {1}
+        Audio channels of the mixture.
     targets : int, >= 1
-        Masks.
+        Number of masks.
     name : str, optional
         Of the Keras model.
 
@@ -98,10 +99,10 @@ class FrameCnn(FrameNetwork):
 
 @keras.saving.register_keras_serializable(package="wavesep")
 class ActivityCnn(FrameNetwork):
-    """Maps some frames of a mixture's magnitudes to the probability that somebody sings.
+    """A CNN that maps consecutive frames of magnitudes to the probability that somebody sings.
 
-    ``(batch, bins, frames)`` becomes ``(batch, 1)``: the probability for the middle frame. Layers
-    and arguments are those of `FrameCnn`, with fewer filters by default; ``targets`` is 1.
+    It maps ``(batch, bins, frames)`` to ``(batch, 1)``: the probability for the middle frame. It
+    has the layers and arguments of `FrameCnn`, with fewer filters by default. ``targets`` is 1.
 
     Parameters
     ----------

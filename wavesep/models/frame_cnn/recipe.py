@@ -1,4 +1,4 @@
-"""How the two networks are trained: on windows of spectrograms."""
+"""The recipes of the two networks, which are trained on windows of spectrograms."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ...dsp.stft import frame_windows
 from ..recipe import Batch, Recipe
 from .architecture import FrameCnnArchitecture
 
-WINDOWS, SPACING = 8, 16  # out of a mixture, so many frames apart
+WINDOWS, SPACING = 8, 16  # windows of each mixture, and frames from one to the next
 
-# Its examples are `wavesep.data.labels.ActivityExamples`
+# It needs no conversion: its examples are `wavesep.data.labels.ActivityExamples`
 ACTIVITY_RECIPE = Recipe(
     "binary_crossentropy",
     lambda rate: keras.optimizers.SGD(rate, momentum=0.9, nesterov=True),
@@ -36,8 +36,8 @@ def mask_recipe(architecture: FrameCnnArchitecture) -> Recipe:
 def mask_examples(architecture: FrameCnnArchitecture, mixtures: Audio, targets: Audio) -> Batch:
     """Return windows of the mixtures' magnitudes, and the ideal binary masks.
 
-    They are ``(batch * WINDOWS, bins, frames)``, and ``(batch * WINDOWS, bins * targets)``: 1 where
-    a target is louder than the rest of the mixture in the window's middle frame.
+    The shapes are ``(batch * WINDOWS, bins, frames)`` and ``(batch * WINDOWS, bins * targets)``. A
+    mask is 1 where the target is louder than the rest of the mixture in the window's middle frame.
     """
     mixed, wanted = architecture.stft.spectra(mixtures), architecture.stft.spectra(targets)
     frames = architecture.frames

@@ -1,1 +1,1 @@
-"""The U-Net of Jansson et al. (2017): its architecture, its Keras network, how it is trained."""
+"""The U-Net of Jansson et al. (2017): its architecture, its Keras network and its recipe."""

@@ -1,4 +1,4 @@
-"""The arguments of a U-Net, and what follows from them. No Keras."""
+"""The arguments of a U-Net, without Keras."""
 
 from __future__ import annotations
 
@@ -24,7 +24,13 @@ SLOPE = 0.2  # of LeakyReLU
 
 @dataclass(frozen=True, kw_only=True)
 class UNetArchitecture(MaskArchitecture):
-    """The arguments of a `UNet`, which describes them; the defaults are those of the paper."""
+    """The arguments of a `UNet`, which describes them; the defaults are those of the paper.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range.
+    """
 
     kind: ClassVar[str] = "unet"
 
@@ -33,41 +39,41 @@ class UNetArchitecture(MaskArchitecture):
     depth: int = 6
 
     def __post_init__(self) -> None:
-        """Raise ValueError on the first argument that is out of its range."""
+        """Check the range of all arguments."""
         super().__post_init__()
         if self.window % 2 ** (self.depth + 1):
             raise ValueError(
-                "window must be a multiple of 2 ** (depth + 1). "
-                f"Received: window={self.window}, depth={self.depth}"
+                f"window must be a multiple of 2 ** (depth + 1), not {self.window} "
+                f"with depth={self.depth}"
             )
 
     @property
     def aligned(self) -> int:
-        """Number of frames that the network must be given a multiple of."""
+        """The network's input must have a multiple of this many frames."""
         return 2**self.depth
 
     @property
     def frame_size(self) -> int:
-        """Samples that a chunk's length is a multiple of."""
+        """The length of a chunk must be a multiple of this many samples."""
         return self.hop * self.aligned
 
     @property
     def reach(self) -> int:
-        """Frames on each side that a frame of the mask depends on.
+        """Frames on each side that the mask of a frame depends on.
 
-        Going down, frame k depends on frames 2k - 1 to 2k + 3. Going up, it depends on frames
-        (k - 3) / 2 to (k + 1) / 2. Over all levels, both reach as far, on either side.
+        On the way down, frame k depends on frames 2k - 1 to 2k + 3. On the way up, frame k depends
+        on frames (k - 3) / 2 to (k + 1) / 2. Over all levels, the sum is the same on both sides.
         """
         return (KERNEL - 1) * (self.aligned - 1)
 
     @property
     def context(self) -> tuple[int, int]:
-        """Samples that an estimate needs before and after itself."""
+        """Left and right context: samples that an estimate needs before and after itself."""
         return self.context_of(self.reach, self.aligned)
 
     @property
     def widths(self) -> list[int]:
-        """Channels of every level going down."""
+        """Filters of every level on the way down."""
         return [self.filters * 2**i for i in range(self.depth)]
 
     @property
@@ -84,7 +90,7 @@ class UNetArchitecture(MaskArchitecture):
             shapes |= {f"down{i}_norm/{variable}": (after,) for variable in NORMALISATION}
         width = widths[-1]
         for i in reversed(range(1, len(widths))):
-            after = widths[i - 1]  # a transposed kernel has its output first
+            after = widths[i - 1]  # a transposed convolution's kernel has outputs first
             add(f"up{i}", (KERNEL, KERNEL, after, width), after)
             shapes |= {f"up{i}_norm/{variable}": (after,) for variable in NORMALISATION}
             width = 2 * after
@@ -95,7 +101,7 @@ class UNetArchitecture(MaskArchitecture):
     def masks(self, network: Network, spectra: Spectra, wanted: slice) -> NDArray[np.float32]:
         """Return the masks of a network; see `MaskArchitecture`."""
         magnitudes = np.abs(spectra).transpose(0, 2, 3, 1)
-        # the padding lies beyond the context, so no wanted frame depends on it
+        # the padding is beyond the context, so no wanted frame depends on it
         missing = -magnitudes.shape[2] % self.aligned
         filled = np.pad(magnitudes, ((0, 0), (0, 0), (0, missing), (0, 0)))
         answers = network(filled)[:, :, wanted]

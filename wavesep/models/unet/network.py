@@ -1,4 +1,4 @@
-"""The U-Net of Jansson et al. (2017): a mixture's magnitudes in, masks out."""
+"""The U-Net of Jansson et al. (2017), which maps the magnitudes of a mixture to masks."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ..compress import compress
 from ..keras_model import ArchitectureModel
 from .architecture import KERNEL, SLOPE, UNetArchitecture
 
-DROPOUT, DROPPED = 0.5, 3  # in so many of the first layers going up
-MOMENTUM = 0.9  # of the averages: with Keras's 0.99 they lag an epoch of 100 batches behind
+DROPOUT, DROPPED = 0.5, 3  # rate, and number of the first levels on the way up that have dropout
+MOMENTUM = 0.9  # of moving averages; with Keras's 0.99, they lag behind by 100 batches, an epoch
 
 
 def estimate_masks(magnitudes: Any, architecture: UNetArchitecture) -> Any:
@@ -41,23 +41,24 @@ def estimate_masks(magnitudes: Any, architecture: UNetArchitecture) -> Any:
 
 @keras.saving.register_keras_serializable(package="wavesep")
 class UNet(ArchitectureModel):
-    """Maps the magnitudes of a mixture to masks of the same size, from 0 to 1.
+    """A U-Net that maps the magnitudes of a mixture to masks of the same size, from 0 to 1.
 
-    ``(batch, window / 2 + 1, frames, channels)`` becomes ``(batch, window / 2 + 1, frames,
-    channels * targets)``, target 0's channels first; ``frames`` is a multiple of ``2 ** depth``.
-    Strided 5 x 5 convolutions go down, transposed ones up again, and what was going down is put
-    beside what comes up [1]_. The highest bin, which would make their number odd, has the mask of
-    its neighbour.
+    It maps ``(batch, window / 2 + 1, frames, channels)`` to ``(batch, window / 2 + 1, frames,
+    channels * targets)``, target 0's channels first. ``frames`` is a multiple of ``2 ** depth``.
+    Strided 5 x 5 convolutions reduce the size, and transposed convolutions restore it. Skip
+    connections concatenate each level on the way down with the same level on the way up [1]_. The
+    highest bin would make the number of bins odd, so it gets the mask of the bin below it.
 
     Parameters
     ----------
     window, hop : int
         Of the STFT, in samples.
     filters : int
-        Of the first level; each has twice as many as the one above.
+        Filters of the first level. Each level has twice as many as the one before.
     depth : int
-        Levels.
+        Number of levels. ``window`` is a multiple of ``2 ** (depth + 1)``.
     channels, targets : int, >= 1
+        Audio channels of the mixture and of each target, and number of targets.
     name : str, optional
         Of the Keras model.
 

@@ -1,4 +1,4 @@
-"""How a U-Net is trained: the error of the magnitudes that its masks let through."""
+"""The recipe of a U-Net, whose loss is the error of the masked magnitudes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...audio import Audio
 from ..recipe import Batch, Recipe
 from .architecture import UNetArchitecture
 
-PATCH = 128  # frames that it is trained on at a time
+PATCH = 128  # frames of an example
 
 
 def recipe(architecture: UNetArchitecture) -> Recipe:
@@ -30,17 +30,18 @@ def recipe(architecture: UNetArchitecture) -> Recipe:
 def masked_error(truth: Any, masks: Any) -> Any:
     """Return the mean absolute error of masked magnitudes; see `magnitude_examples`.
 
-    A. Jansson et al. (2017), equation 1.
+    Equation 1 of A. Jansson et al. (2017).
     """
     targets, mixtures = ops.split(truth, 2, axis=-1)
     return ops.mean(ops.abs(masks * mixtures - targets), axis=-1)
 
 
 def magnitude_examples(architecture: UNetArchitecture, mixtures: Audio, targets: Audio) -> Batch:
-    """Return the mixtures' magnitudes, and those that the masks are compared by.
+    """Return the network's input and the truth for `masked_error`.
 
-    They are ``(batch, bins, frames, channels)``, and ``(batch, bins, frames, 2 * channels *
-    targets)``: the targets' magnitudes, then those that their masks are multiplied with.
+    The input is the mixtures' magnitudes, ``(batch, bins, frames, channels)``. The truth is
+    ``(batch, bins, frames, 2 * channels * targets)``: the targets' magnitudes, then the mixtures'
+    magnitudes, once for each target.
     """
     mixed, wanted = (
         np.abs(architecture.stft.spectra(audio)).transpose(0, 2, 3, 1)

@@ -1,1 +1,1 @@
-"""The WaveNet on raw samples: its architecture, its Keras network, how it is trained."""
+"""The WaveNet on raw samples: its architecture, its Keras network and its recipe."""

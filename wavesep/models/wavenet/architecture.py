@@ -1,4 +1,4 @@
-"""The arguments of a WaveNet, and what follows from them. No Keras."""
+"""The arguments of a WaveNet, without Keras."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 CHOICES = {"kernel_size": (2, 3), "activation": ("relu", "linear")}
 MOST_LAYERS = 256
 
-CELL_TAPS = 3  # of the layers that go from cell to cell
+CELL_TAPS = 3  # a layer over cells covers each cell and its two neighbours
 
-AVERAGES = ("mean", "variance")  # of a convolution that normalises
-# That is added to its variances, and far above their rounding errors: Keras takes them as the
-# difference of two means, which for a signal that stands still can come out negative.
+AVERAGES = ("mean", "variance")  # weights of a `NormalisedConvolution`
+# Added to variances; far above their rounding errors. Keras computes a variance as the difference
+# of two means, so for a constant signal the result can be negative.
 EPSILON = 1e-3
 
 
 def layer_context(kernel_size: int, dilation: int) -> tuple[int, int]:
     """Return the frames that a convolution needs before and after its output frame.
 
-    An even kernel cannot be centred: its extra frame lies ahead.
+    An even kernel cannot be centred: it has one tap more ahead.
     """
     margin = (kernel_size - 1) * dilation
     return margin // 2, margin - margin // 2
@@ -37,7 +37,13 @@ def layer_context(kernel_size: int, dilation: int) -> tuple[int, int]:
 
 @dataclass(frozen=True, kw_only=True)
 class WaveNetArchitecture(Architecture):
-    """The arguments of a `WaveNet`, which describes them; the defaults are those of the post."""
+    """The arguments of a `WaveNet`, which describes them; the defaults are those of the post.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range.
+    """
 
     kind: ClassVar[str] = "wavenet"
 
@@ -56,70 +62,73 @@ class WaveNetArchitecture(Architecture):
     activation: str = "relu"
 
     def __post_init__(self) -> None:
-        """Raise ValueError on the first argument that is out of its range."""
+        """Check the range of all arguments."""
         super().__post_init__()
         for name, choices in CHOICES.items():
             if (value := getattr(self, name)) not in choices:
-                raise ValueError(f"{name} must be one of {choices}. Received: {value!r}")
+                raise ValueError(f"{name} must be one of {choices}, not {value!r}")
         if self.stacks * self.layers_per_stack > MOST_LAYERS:
             raise ValueError(
-                f"stacks * layers_per_stack must be {MOST_LAYERS} at most. Received: "
-                f"{self.stacks * self.layers_per_stack}"
+                f"stacks * layers_per_stack must be {MOST_LAYERS} or less, "
+                f"not {self.stacks * self.layers_per_stack}"
             )
         if self.filterbank and self.frame_size % self.filterbank:
             raise ValueError(
-                f"filterbank must be 0 or divide frame_size={self.frame_size}. "
-                f"Received: filterbank={self.filterbank}"
+                f"filterbank must be 0 or divide frame_size={self.frame_size}, "
+                f"not {self.filterbank}"
             )
 
     @classmethod
     def least(cls, name: str) -> int:
-        """Return the smallest value of an argument that is a number."""
+        """Return the smallest allowed value of an integer argument."""
         return 0 if name == "filterbank" else 1
 
     @property
     def whole_dilations(self) -> list[int]:
-        """Dilations of the layers that are given the whole spectrum: those of one stack."""
+        """Dilations of the layers over the whole spectrum: one stack."""
         return [self.dilation_base**i for i in range(self.layers_per_stack)]
 
     @property
     def dilations(self) -> list[int]:
-        """Dilation of every layer, in frames: each stack starts again at 1."""
+        """Dilation of every layer, in frames; each stack begins at 1."""
         return self.whole_dilations * self.stacks
 
     def stack_context(self, dilations: list[int]) -> tuple[int, int]:
-        """Return the frames that layers of these dilations need before and after a frame."""
+        """Return the frames that layers with these dilations need before and after a frame."""
         contexts = [layer_context(self.kernel_size, dilation) for dilation in dilations]
         left, right = (sum(side) for side in zip(*contexts, strict=True))
         return left, right
 
     @property
     def context(self) -> tuple[int, int]:
-        """Samples that a frame of the output needs before and after itself."""
+        """Left and right context: samples that an output frame needs before and after itself."""
         left, right = self.stack_context(self.dilations)
         if self.filterbank:
             more = self.stack_context(self.whole_dilations)
-            # and a frame for each level of filters
+            # one frame more for each of the two levels of filters, on each side
             left, right = left + more[0] + 2, right + more[1] + 2
         return left * self.frame_size, right * self.frame_size
 
     @property
     def cell_channels(self) -> int:
-        """Sub-bands of one cell, of all channels; 0 without a filterbank."""
+        """Sub-bands of one cell, over all channels; 0 without a filterbank."""
         if not self.filterbank:
             return 0
         return self.channels * cell_width(self.frame_size, self.filterbank)
 
     @property
     def whole_width(self) -> int:
-        """Channels of what the encoder is given."""
+        """Channels of the encoder's input."""
         if self.filterbank:
             return self.cell_channels * cell_count(self.filterbank)
         return self.channels * self.frame_size
 
     @property
     def shapes(self) -> Shapes:
-        """Shape of every weight; kernels are ``(taps, in, out)`` or ``(taps, cells, in, out)``."""
+        """Shape of every weight; kernels are ``(taps, in, out)`` or ``(taps, cells, in, out)``.
+
+        Keys are "layer/variable".
+        """
         kernels = self.kernel_shapes
         shapes: Shapes = {}
         for name, kernel in kernels.items():
@@ -128,7 +137,7 @@ class WaveNetArchitecture(Architecture):
 
     @property
     def kernel_shapes(self) -> Shapes:
-        """Shape of every kernel that has a bias."""
+        """Shape of every kernel that has a bias, by layer."""
         widths = [self.skip_filters, *self.head]
         count, step = len(self.dilations), self.filterbank
         whole_count = len(self.whole_dilations) if step else count
@@ -146,7 +155,7 @@ class WaveNetArchitecture(Architecture):
 
     @property
     def filterbank_shapes(self) -> Shapes:
-        """Shapes of the filters, and of what normalises, where there is a filterbank."""
+        """Shapes of the filters and of the normalisation of a network with a filterbank."""
         step = self.filterbank
         band, sub_band = 2 * band_count(step), 2 * self.frame_size // step
         shapes: Shapes = {
@@ -171,7 +180,7 @@ class WaveNetArchitecture(Architecture):
     def layer_kernels(
         self, name: str, count: int, cells: tuple[int, ...], filters: int, skip_filters: int
     ) -> Shapes:
-        """Return the shapes of the kernels of dilated layers, which span so many cells."""
+        """Return the shapes of the kernels of dilated layers; ``cells`` is their span in cells."""
         kernels: Shapes = {}
         taps = (self.kernel_size, *cells, filters)
         pointwise = (1, *(1 for _ in cells), filters)
@@ -183,7 +192,7 @@ class WaveNetArchitecture(Architecture):
                     (f"{name}{i}_tanh", f"{name}{i}_sigmoid"), (*taps, filters)
                 )
             kernels[f"{name}{i}_skip"] = (*pointwise, skip_filters)
-            if i + 1 < count:  # nothing listens to the last residual
+            if i + 1 < count:  # the last residual is not used
                 kernels[f"{name}{i}_residual"] = (*pointwise, filters)
         return kernels
 
@@ -192,7 +201,7 @@ class WaveNetArchitecture(Architecture):
         """Multiplications and additions of all convolutions per sample of audio."""
         step, frame_size = self.filterbank, self.frame_size
         outputs = self.channels * self.targets
-        times = {}  # a frame, by the beginning of the layer's name, where it is not once
+        times = {}  # applications per frame, by the beginning of a layer's name; default: 1
         if step:
             steps, bands = frame_size // step, band_count(step)
             times = {
@@ -217,7 +226,7 @@ class WaveNetArchitecture(Architecture):
         return WaveNet(**self.arguments, padding=padding)
 
     def step_network(self, groups: int, samples: int, remember: Remember) -> keras.Model:
-        """Build the network that keeps its past; see `Architecture.step_network`."""
+        """Build a network that stores past frames; see `Architecture.step_network`."""
         from .network import step_network
 
         return step_network(self, groups, samples, remember)

@@ -1,9 +1,9 @@
-"""The Fourier filters that a network's filterbank begins as. No Keras.
+"""The initial weights of a learned filterbank, which are Fourier filters. No Keras.
 
-Filters of 93 ms would have more weights than the rest of a network. So there are two levels of
-short filters. The first level splits a sound into some hundred bands. The second level is the same
-for all bands and splits each into sub-bands. Each band or sub-band is two signals: a real and an
-imaginary part.
+A single level of filters, each 93 ms long, would have more weights than the rest of a network. So
+there are two levels of short filters. The first level splits a sound into some hundred bands. The
+second level splits each band into sub-bands, with the same filters for all bands. Each band and
+each sub-band consists of two signals: the real and the imaginary part.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-QUIET = 1e-7  # power that is added to that of a sub-band: -70 dB of full scale
-HINTS = 8  # channels that each cell gets from the layers of the whole spectrum
+QUIET = 1e-7  # power that is added to that of each sub-band: -70 dB of full scale
+HINTS = 8  # channels that the layers over the whole spectrum add to the input of each cell
 
 Kernel = NDArray[np.float32]
 
 
 def band_count(step: int) -> int:
-    """Return the number of bands: one for each frequency, made even.
+    """Return the number of bands: one for each frequency, rounded up to an even number.
 
-    An extra band, where one is needed to be even, stays silent.
+    If it is rounded up, the extra band is silent.
     """
     return 2 * (step // 2 + 1)
 
 
 def cell_count(step: int) -> int:
-    """Return the number of cells; each holds a band and its mirror image.
+    """Return the number of cells; each has one band of the lower and one of the upper half.
 
-    So the upper half of the spectrum, where little happens, needs no layers of its own.
+    So the upper half of the spectrum, which has little energy, needs no layers of its own.
     """
     return band_count(step) // 2
 
@@ -38,9 +38,9 @@ def cell_count(step: int) -> int:
 def band_order(step: int) -> NDArray[np.int64]:
     """Return the bands in the order of the filters: the lower half, then the upper one backwards.
 
-    A cell joins filter k with filter k + cells. So the two bands in the middle of the spectrum
-    share a cell: consonants reach both. The lowest band shares a cell with the highest, which is
-    almost silent. The order lies in the weights alone: a file with another order works, too.
+    Cell k has filters k and k + cells. So the two bands in the middle of the spectrum share a cell:
+    consonants have energy in both. The lowest band shares a cell with the highest, which is almost
+    silent. The order is a property of the weights: a model file may have another order.
     """
     bands = np.arange(band_count(step))
     half = cell_count(step)
@@ -48,27 +48,27 @@ def band_order(step: int) -> NDArray[np.int64]:
 
 
 def cell_width(frame_size: int, step: int) -> int:
-    """Return the sub-bands of one cell and channel."""
+    """Return the number of sub-bands of one cell and channel."""
     return 4 * (frame_size // step)
 
 
 def band_signs(step: int, steps: int) -> NDArray[np.float32]:
-    """Return signs, ``(bands, steps, 1)``, that put each band's middle frequency at zero.
+    """Return signs, ``(bands, steps, 1)``, that shift each band's centre frequency to zero.
 
-    Filters begin anew with every step, in which odd bands pass half a period more than even ones.
-    The signs go by the places of the filters: see `band_order`, which keeps odd places odd where
-    the number of bands in each half is odd. Else the order shifts the sub-bands of the upper half
-    by half a band.
+    The phase of a filter begins at zero in every step. Within a step, the centre frequency of an
+    odd band advances by half a period more than that of an even band. The signs depend on a
+    filter's place, not on its band. If the number of bands in each half is odd, `band_order` puts
+    odd bands in odd places. Else the sub-bands of the upper half are shifted by half a band.
     """
     turns = np.outer(np.arange(band_count(step)), np.arange(steps))
     return np.where(turns % 2, -1, 1).astype(np.float32)[..., None]
 
 
 def band_filters(step: int) -> tuple[Kernel, Kernel]:
-    """Return kernels that take samples apart into bands, and put them together again.
+    """Return kernels that analyse samples into bands, and that synthesise samples from bands.
 
-    Filters are two steps long. The window is the square root of Hann's, on both sides, so what the
-    one kernel makes the other turns back into the same samples.
+    Filters are two steps long. Both windows are the square root of a Hann window, so synthesis
+    after analysis returns the same samples.
 
     Parameters
     ----------
@@ -78,23 +78,24 @@ def band_filters(step: int) -> tuple[Kernel, Kernel]:
     Returns
     -------
     analysis : float32 array, (2, step, 2 * bands)
-        Filters are all bands' real parts, cosines, then all their imaginary parts, minus sines.
+        The last axis has the real parts of all bands (cosines), then the imaginary parts (minus
+        sines).
     synthesis : float32 array, (2, 2 * bands, step)
     """
     time, window = _sine_window(step)
     bands = band_order(step)
     angle = 2 * np.pi * np.outer(time, bands) / (2 * step)
-    # a frequency stands for its negative, too, but for the lowest and the highest
+    # all bands but the lowest and the highest also represent the negative frequency
     both_sides = np.where((bands == 0) | (bands == step), 1.0, 2.0)
-    window = window * (bands <= step)  # the silent one
+    window = window * (bands <= step)  # silences the extra band
     filters = np.concatenate([window * np.cos(angle), -window * np.sin(angle)], axis=1)
     return _kernels(filters, filters * np.tile(both_sides, 2))
 
 
 def sub_band_filters(steps: int) -> tuple[Kernel, Kernel]:
-    """Return kernels that take the steps of a band apart into sub-bands, and put them together.
+    """Return kernels that analyse the steps of a band into sub-bands, and that synthesise them.
 
-    As `band_filters`, for a signal of complex numbers. Frequencies ascend from negative ones.
+    As `band_filters`, but for a complex signal. Frequencies ascend from the lowest negative one.
 
     Parameters
     ----------
@@ -104,8 +105,8 @@ def sub_band_filters(steps: int) -> tuple[Kernel, Kernel]:
     Returns
     -------
     analysis : float32 array, (2, 2 * steps, 4 * steps)
-        Given are the steps one after the other, the real and the imaginary part of each; filters
-        are all real parts, then all imaginary parts.
+        The input axis has the steps in order, each with its real and imaginary part. The last axis
+        has the real parts of all sub-bands, then the imaginary parts.
     synthesis : float32 array, (2, 4 * steps, 2 * steps)
     """
     time, window = _sine_window(steps)
@@ -118,14 +119,14 @@ def sub_band_filters(steps: int) -> tuple[Kernel, Kernel]:
 
 
 def _sine_window(step: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the times of two steps and a column that weighs them, orthonormal with Fourier's."""
+    """Return the times of two steps, and a window with which Fourier filters are orthonormal."""
     time = np.arange(2 * step, dtype=np.float64) + 0.5
     window = np.asarray(np.sin(np.pi * time / (2 * step)) / math.sqrt(2 * step), np.float64)
     return time, window[:, None]
 
 
 def _kernels(analysis: NDArray[np.float64], inverse: NDArray[np.float64]) -> tuple[Kernel, Kernel]:
-    """Return filters and what undoes them, columns of two steps, as kernels of two taps."""
+    """Return analysis and synthesis filters, columns of two steps, as kernels of two taps."""
     taps = (2, -1, analysis.shape[1])
     undo = inverse.reshape(taps).transpose(0, 2, 1)[::-1]
     return analysis.reshape(taps).astype(np.float32), undo.astype(np.float32)

@@ -1,7 +1,7 @@
 """The layers of a WaveNet: gated, dilated, with residual and skip connections.
 
-Signals are ``(batch, frames, channels)``, or ``(batch, frames, cells, channels)``, where a
-convolution spans a cell of the spectrum and its two neighbours.
+Signals are ``(batch, frames, channels)`` or ``(batch, frames, cells, channels)``. With cells, a
+convolution covers each cell of the spectrum and its two neighbours.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from keras import layers, ops
 from ..base import Remember
 from .architecture import CELL_TAPS, EPSILON, WaveNetArchitecture, layer_context
 
-MOMENTUM = 0.99  # of the means that a normalised convolution keeps
-SAMPLED = 4  # means use every fourth frame: as good, in a tenth of the time
+MOMENTUM = 0.99  # of the moving averages of a normalised convolution
+SAMPLED = 4  # mean and variance use every fourth frame: as good, in a tenth of the time
 
 
 def gated_layers(
@@ -32,15 +32,16 @@ def gated_layers(
     Parameters
     ----------
     x : Keras tensor
-        Unpadded: the result is shorter by `WaveNetArchitecture.stack_context`.
+        It contains its context: the result is shorter by `WaveNetArchitecture.stack_context`.
     architecture : WaveNetArchitecture
     remember : callable, optional
         See `wavesep.models.wavenet.network.estimate`.
     dilations : list of int
         One for each layer, in frames.
     filters, skip_filters : int
+        Channels of the gated convolutions and of the skip connections.
     name : str
-        Of the layers, before their number.
+        Prefix of the layers' names; their number follows.
     """
     total = None
     for i, dilation in enumerate(dilations):
@@ -59,7 +60,7 @@ def gated_layers(
         )
         if total is None:
             total = skip
-        else:  # the earlier skips also hold frames beyond those of this one
+        else:  # the sum of earlier skips has more frames than this skip
             if remember:
                 total, left = remember(total, right, f"{name}{i}_past_skips"), 0
             total = crop(total, left, right, f"{name}{i}_crop_skips")
@@ -78,7 +79,7 @@ def gated_layer(
     normalised: bool,
     name: str,
 ) -> tuple[Any, Any]:
-    """Apply one dilated layer; both results are shorter than ``x`` by the layer's context.
+    """Apply one dilated layer; return its output and its skip, shorter by the layer's context.
 
     ::
 
@@ -87,11 +88,12 @@ def gated_layer(
            │                        └─ 1×1, activation ─┐
            └─ crop ────────────────────────────────────(+)── x
 
-    If ``normalised``, the two convolutions are one with twice the filters.
+    If ``normalised``, the first two convolutions are one `NormalisedConvolution` with twice the
+    filters.
     """
     if normalised:
         given = x
-        if len(x.shape) == 4:  # silence lies beyond the lowest and the highest cell
+        if len(x.shape) == 4:  # beyond the lowest and the highest cell there is silence
             given = layers.ZeroPadding2D((0, CELL_TAPS // 2), name=f"{name}_pad")(given)
         gates = NormalisedConvolution(2 * filters, kernel_size, dilation, name=f"{name}_gates")
         tanh, gate = ops.split(gates(given), 2, axis=-1)
@@ -109,26 +111,27 @@ def gated_layer(
 
 
 def convolution(x: Any, filters: int, *, kernel_size: int = 1, **options: Any) -> Any:
-    """Apply an unpadded convolution over frames."""
+    """Apply an unpadded convolution over frames, with or without cells."""
     if len(x.shape) == 4:
         return layers.Conv2D(filters, kernel_size, **options)(x)
     return layers.Conv1D(filters, kernel_size, **options)(x)
 
 
 class NormalisedConvolution(layers.Layer):
-    """A dilated, unpadded convolution of channels that are brought to mean 0 and variance 1.
+    """A dilated, unpadded convolution after batch normalisation: mean 0 and variance 1.
 
-    Batch normalisation (Ioffe and Szegedy, arXiv:1502.03167), folded into the kernel: the result is
-    the same, and the signal is not changed first. In training, mean and variance are those of the
-    batch. Later, they are the moving averages.
+    The normalisation (Ioffe and Szegedy, arXiv:1502.03167) is part of the kernel. The result is the
+    same, without a normalised copy of the signal. Training uses the mean and variance of the batch.
+    Inference uses their moving averages.
 
     Parameters
     ----------
     filters : int
+        Output channels.
     taps : int
-        In frames. With a fourth axis, it spans three cells, too.
+        Size of the kernel in frames. If the input has cells, the kernel also covers three cells.
     dilation : int
-        Of the frames.
+        In frames.
     """
 
     def __init__(self, filters: int, taps: int, dilation: int, **options: Any) -> None:
@@ -138,7 +141,7 @@ class NormalisedConvolution(layers.Layer):
         self.dilation = dilation
 
     def build(self, shape: tuple[int, ...]) -> None:
-        """Make the kernel, the bias and the averages."""
+        """Create the kernel, the bias and the averages."""
         spans = (self.taps,) if len(shape) == 3 else (self.taps, CELL_TAPS)
         width = shape[-1]
         self.kernel = self.add_weight(
@@ -171,7 +174,7 @@ class NormalisedConvolution(layers.Layer):
         return x + ops.cast(bias, x.dtype)
 
     def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Return the shape of what `call` gives."""
+        """Return the shape of the result of `call`."""
         frames = shape[1] and shape[1] - (self.taps - 1) * self.dilation
         if len(shape) == 3:
             return shape[0], frames, self.filters
@@ -179,12 +182,12 @@ class NormalisedConvolution(layers.Layer):
 
 
 def normalise(x: Any, name: str) -> Any:
-    """Apply batch normalisation; at inference it shifts and scales channels by fixed numbers."""
+    """Apply batch normalisation; inference shifts and scales each channel by fixed numbers."""
     return layers.BatchNormalization(epsilon=EPSILON, name=name)(x)
 
 
 def crop(x: Any, left: int, right: int, name: str) -> Any:
-    """Leave out frames at the beginning and at the end."""
+    """Remove frames at the beginning and at the end."""
     if len(x.shape) == 3:
         return layers.Cropping1D((left, right), name=name)(x)
     return layers.Cropping2D(((left, right), (0, 0)), name=name)(x)

@@ -7,19 +7,20 @@ from typing import Any
 import keras
 from keras import ops
 
-NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # coefficients whose iteration is steep at zero
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # of an iteration with a steep slope at zero
 ITERATIONS = 5
 MOMENTUM = 0.95
-STEP_RMS = 0.2  # of a step at a learning rate of 1: Adam's
+STEP_RMS = 0.2  # RMS of a step at a learning rate of 1; about that of Adam
 EPSILON = 1e-7
 
 
 class Muon(keras.optimizers.Adam):
-    """Adam, but kernels go along the orthogonal matrix that is nearest to their mean gradient.
+    """Muon for kernels, Adam for all other weights.
 
-    K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024); the size of
-    a step, with which Adam's learning rates fit, is that of J. Liu et al., arXiv:2502.16982,
-    section 2.2. Keras's own takes matrices alone; here, the kernel of a convolution is the matrix
+    A kernel moves along the orthogonal matrix that is nearest to its mean gradient: K. Jordan et
+    al., "Muon: An optimizer for hidden layers in neural networks" (2024). The size of a step is
+    that of J. Liu et al., arXiv:2502.16982, section 2.2, so Adam's learning rates can be used.
+    Keras's own Muon supports only matrices. Here, the kernel of a convolution is used as the matrix
     that maps the inputs of all taps to its filters.
 
     Parameters
@@ -27,7 +28,7 @@ class Muon(keras.optimizers.Adam):
     learning_rate : float or schedule
         Of all weights.
     adam : tuple of str
-        Weights with one of these in their path are Adam's, as all vectors are.
+        Adam also trains the kernels whose path contains one of these. It always trains vectors.
     """
 
     def __init__(
@@ -37,14 +38,14 @@ class Muon(keras.optimizers.Adam):
         self.adam = tuple(adam)
 
     def build(self, variables: list[keras.Variable]) -> None:
-        """Make the moments, and tell kernels from the rest."""
+        """Create the moments, and find the kernels."""
         super().build(variables)
         self._kernels = [
             len(v.shape) > 1 and not any(name in v.path for name in self.adam) for v in variables
         ]
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Change one weight."""
+        """Update one weight."""
         index = self._get_variable_index(variable)
         if not self._kernels[index]:
             super().update_step(gradient, variable, learning_rate)
@@ -64,7 +65,7 @@ class Muon(keras.optimizers.Adam):
 
 
 def orthogonal(matrix: Any) -> Any:
-    """Return nearly the orthogonal matrix that is nearest: singular values of 0.7 to 1.2.
+    """Return about the nearest orthogonal matrix: its singular values are from 0.7 to 1.2.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The WaveNet that isolates vocals: gated dilated convolutions on raw samples, not causal.
+"""The WaveNet that isolates vocals: non-causal gated dilated convolutions on raw samples.
 
 The network follows J. Vossen, "Using Deep Learning to isolate vocals from songs" (2019), which
 takes its layers from A. van den Oord et al., "WaveNet: A Generative Model for Raw Audio",
@@ -27,15 +27,15 @@ def estimate(
     architecture: WaveNetArchitecture,
     remember: Remember | None = None,
 ) -> Any:
-    """Apply the whole network to ``(batch, samples, channels)``, unpadded.
+    """Apply the whole network, without padding, to ``(batch, samples, channels)``.
 
     Parameters
     ----------
     mixture : Keras tensor
     architecture : WaveNetArchitecture
     remember : callable, optional
-        For a network that keeps its past: see `Architecture.step_network`. Default: the mixture
-        holds its context.
+        For a network that stores past frames: see `Architecture.step_network`. Default: the mixture
+        contains its context.
     """
     if architecture.filterbank:
         return masked_estimate(mixture, architecture, remember)
@@ -45,9 +45,9 @@ def estimate(
     frames = layers.Conv1D(
         width * architecture.targets,
         1,
-        # starts near silence: after a loud first estimate, large first steps make units die
+        # training begins near silence; with loud first estimates, large first steps kill units
         kernel_initializer=keras.initializers.RandomNormal(stddev=1e-3),
-        dtype="float32",  # samples need a finer precision than bfloat16
+        dtype="float32",  # bfloat16 is not precise enough for samples
         name="decoder",
     )(total)
     samples = layers.Reshape(
@@ -87,7 +87,7 @@ def masked_estimate(
     cell_context = architecture.stack_context(architecture.dilations)
 
     def crop_context(x: Any, contexts: list[tuple[int, int]], name: str) -> Any:
-        """Crop what the layers of these contexts have cropped from the other signals."""
+        """Crop the frames that layers with these contexts have cropped from other signals."""
         left, right = map(sum, zip(*contexts, strict=True))
         if remember:
             x, left = remember(x, right, f"{name}_past"), 0
@@ -123,11 +123,11 @@ class WaveNet(ArchitectureModel):
 
     ``frame_size`` consecutive samples are folded into the channels at the input and unfolded at the
     output. Each frame of the output depends on the same frame of the input, on ``left_context``
-    samples before its first and ``right_context`` samples after its last sample, and on nothing
-    else. Convolutions inside are unpadded, so a piece of a song that is given with its true
-    context gives the same samples as in the whole song.
+    samples before it and on ``right_context`` samples after it, and on no other samples. The
+    convolutions inside are unpadded. So the network maps a chunk of a song, with its context, to
+    the same samples as the whole song.
 
-    The defaults are the network of the post [1]_, to the letter.
+    The defaults are exactly the network of the post [1]_.
 
     Parameters
     ----------
@@ -136,45 +136,46 @@ class WaveNet(ArchitectureModel):
     skip_filters : int, >= 1
         Channels of the skip connections.
     kernel_size : {2, 3}
-        Taps of the dilated convolutions. The extra tap of an even kernel lies ahead.
+        Taps of the dilated convolutions. An even kernel has one tap more ahead.
     stacks : int, >= 1
-        How often the run of dilations is repeated.
+        Number of stacks, each with the same dilations.
     layers_per_stack : int, >= 1
-        Layers in a stack; layer i has the dilation ``dilation_base ** i`` frames.
+        Layers in a stack. Layer i has a dilation of ``dilation_base ** i`` frames.
     dilation_base : int, >= 1
-        Growth of the dilation from layer to layer.
+        Factor of the dilation from layer to layer.
     frame_size : int, >= 1
-        Samples folded into one frame. The number of samples must be a multiple of it.
+        Samples that are folded into one frame. The number of samples must be a multiple of it.
     channels : int, >= 1
         Audio channels of the mixture and of each target.
     targets : int, >= 1
-        Estimated stems, one after the other in the last axis: target 0's channels first.
+        Number of estimated stems. The last axis of the output has target 0's channels first.
     head : tuple of int
         Filters of the 1x1 ReLU convolutions between the sum of the skips and the output.
     filterbank : int, >= 0
-        Step of the first filters of a learned filterbank, in samples; it divides ``frame_size``.
-        With one, the network masks the sub-bands of each channel and synthesises the estimate from
-        them. With 0, it maps folded samples to folded samples. Filters are two steps long, those of
-        the second level two frames; they begin as Fourier's.
+        Step of the first level of a learned filterbank, in samples; it divides ``frame_size``. With
+        a filterbank, the network masks the sub-bands of each channel and synthesises the estimate
+        from them. With 0, there is none: the network maps folded samples to folded samples. Filters
+        of the first level are two steps long, filters of the second level are two frames long.
+        Their initial weights are Fourier filters.
     cell_filters : int, >= 1
-        Channels of the layers that go over the cells of a filterbank, each with its neighbours.
-        There are ``stacks`` of them; a single stack as above is given the whole spectrum and adds
-        its output to their input.
+        Channels of the layers over the cells of a filterbank. These layers form ``stacks`` stacks
+        and cover each cell and its neighbours. One more stack, with ``filters`` channels, is given
+        the whole spectrum; its output is part of their input.
     activation : {"relu", "linear"}
         Of the encoder and of the 1x1 convolutions in each layer: "relu" in the post, "linear" in
         the WaveNet paper.
     padding : {"same", "valid"}
-        "same": the input is padded with zeros, once; ``(batch, samples, channels)`` becomes
-        ``(batch, samples, channels * targets)``.
-        "valid": the input holds its context, ``(batch, left_context + samples + right_context,
-        channels)``, and the output is shorter by it. Weights are the same.
+        "same": the input, ``(batch, samples, channels)``, is padded with zeros once, and the output
+        is ``(batch, samples, channels * targets)``.
+        "valid": the input contains its context, ``(batch, left_context + samples + right_context,
+        channels)``, and the output is shorter by it. The weights are the same.
     name : str, optional
         Of the Keras model.
 
     Attributes
     ----------
     architecture : WaveNetArchitecture
-        The arguments, but for the padding.
+        All arguments except the padding and the name.
     padding : str
     left_context, right_context : int
         Samples that a frame of the output needs before and after itself.
@@ -197,7 +198,7 @@ class WaveNet(ArchitectureModel):
     def __init__(self, *, padding: str = "same", name: str | None = None, **arguments: Any) -> None:
         architecture = WaveNetArchitecture(**arguments)
         if padding not in PADDINGS:
-            raise ValueError(f"padding must be one of {PADDINGS}. Received: {padding!r}")
+            raise ValueError(f"padding must be one of {PADDINGS}, not {padding!r}")
 
         mixture = keras.Input((None, architecture.channels), name="mixture")
         x = mixture
@@ -216,6 +217,6 @@ class WaveNet(ArchitectureModel):
 def step_network(
     architecture: WaveNetArchitecture, groups: int, samples: int, remember: Remember
 ) -> keras.Model:
-    """Build the network that is given a sound piece after piece and keeps its past."""
+    """Build a network that is given a sound step by step and stores past frames."""
     mixture = keras.Input(batch_shape=(groups, samples, architecture.channels))
     return keras.Model(mixture, estimate(mixture, architecture, remember))

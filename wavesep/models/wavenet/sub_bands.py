@@ -1,4 +1,4 @@
-"""The learned filterbank of a WaveNet: sounds to sub-bands, and back."""
+"""The learned filterbank of a WaveNet: analysis into sub-bands, masking and synthesis."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .filterbank import (
 def analyse(mixture: Any, architecture: WaveNetArchitecture, remember: Remember | None) -> Any:
     """Map ``(batch, samples, channels)`` to ``(batch, frames, channels * bands, sub-bands)``.
 
-    The last axis holds the real parts of all sub-bands of a band, then their imaginary parts.
+    The last axis has the real parts of all sub-bands of a band, then the imaginary parts.
     """
     step, channels = architecture.filterbank, architecture.channels
     steps, bands = architecture.frame_size // step, band_count(step)
@@ -43,7 +43,7 @@ def analyse(mixture: Any, architecture: WaveNetArchitecture, remember: Remember 
 
 
 def cells(analysed: Any, architecture: WaveNetArchitecture) -> Any:
-    """Return square roots of magnitudes, ``(batch, frames, cells, channels * sub-bands)``."""
+    """Return the square roots of magnitudes, ``(batch, frames, cells, channels * sub-bands)``."""
     step, channels = architecture.filterbank, architecture.channels
     sub_bands = analysed.shape[3] // 2
     power = ops.square(analysed[..., :sub_bands]) + ops.square(analysed[..., sub_bands:])
@@ -63,9 +63,9 @@ def synthesise(
     Parameters
     ----------
     mask : Keras tensor, (batch, frames, cells, channels * targets * sub-bands)
-        The same for real and imaginary parts.
+        A sub-band's real and imaginary parts have the same mask.
     analysed : Keras tensor
-        Of the same frames.
+        The mixture's sub-bands, from `analyse`, of the same frames.
     architecture : WaveNetArchitecture
     remember : callable, optional
         See `wavesep.models.wavenet.network.estimate`.
@@ -101,7 +101,7 @@ def synthesise(
 
 
 def filters(x: Any, kernel: Any, name: str) -> Any:
-    """Apply a convolution over time, the same for all bands, with these initial weights."""
+    """Apply a learned convolution over time, the same for all bands; ``kernel`` is initial."""
     return layers.Conv2D(
         kernel.shape[-1],
         (len(kernel), 1),
