@@ -3,7 +3,7 @@
     python examples/draw_stems.py                  # the song of wavesep separate --demo
     python examples/draw_stems.py song.mp3 song.png --start 60
 
-It made examples/stems.png, the picture of the README. Eight seconds are drawn.
+It draws eight seconds. The picture of the README, examples/stems.png, was made with it.
 """
 
 import argparse

@@ -1,11 +1,12 @@
-"""Score a model on MUSDB18's test songs as the field does, beside the mixture and ideal masks.
+"""Score a model on the test songs of MUSDB18 by BSS Eval, with the mixture and ideal masks.
 
     python examples/evaluate_musdb.py MUSDB18/
     python examples/evaluate_musdb.py MUSDB18/ --model runs/first/best.safetensors
 
-BSS Eval v4 by museval (pip install "wavesep[evaluate]"): windows of a second, medians over those,
-then over songs. evaluation/museval holds museval's own JSON of every song, for the tools of sigsep;
-evaluation/report.html shows all. The same command goes on where it was stopped.
+It uses BSS Eval v4 of museval (pip install "wavesep[evaluate]"): windows of one second, medians
+over windows, then over songs. evaluation/museval holds museval's JSON file of each song, for the
+tools of sigsep. evaluation/report.html shows all scores. Run the same command again to continue a
+stopped run.
 """
 
 import argparse

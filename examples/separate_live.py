@@ -1,13 +1,13 @@
-"""Take the voice out of what is playing, live: from an input device to an output device.
+"""Remove the vocals from live audio: from an input device to an output device.
 
     python examples/separate_live.py                   # until Ctrl-C
-    python examples/separate_live.py --stem vocals     # the voice alone
-    python examples/separate_live.py song.mp3          # no device: a song, as if it came live
+    python examples/separate_live.py --stem vocals     # play the vocals alone
+    python examples/separate_live.py song.mp3          # simulate live audio with a song
 
 Devices need sounddevice, ``pip install "wavesep[live]"``, and on Linux PortAudio (libportaudio2).
-They are the system's defaults; headphones keep the output from coming in again. What comes out is
-late by the latency that is printed. At the end it says how many blocks came too late to be played
-without a gap.
+The default devices of the system are used. Use headphones, so that the input does not record the
+output. The output is delayed by the latency that is printed. At the end, the script prints how many
+blocks were too late to be played without a gap.
 """
 
 import argparse
@@ -25,10 +25,10 @@ parser = argparse.ArgumentParser(
     description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
 )
 parser.add_argument("song", nargs="?", help="an audio or video file (default: the input device)")
-parser.add_argument("--stem", default="accompaniment", help="what to play (default: %(default)s)")
+parser.add_argument("--stem", default="accompaniment", help="stem to play (default: %(default)s)")
 parser.add_argument("--model", default="vocals", help="name or file (default: %(default)s)")
 parser.add_argument("--block", default=20.0, type=float, metavar="MS", help="length of a block")
-parser.add_argument("--out", metavar="FILE.wav", help="of a song: write what would be played")
+parser.add_argument("--out", metavar="FILE.wav", help="with a song: write the output to a file")
 args = parser.parse_args()
 
 separator = Separator(args.model)
@@ -44,14 +44,14 @@ if not args.song:
     try:
         import sounddevice
     except (ImportError, OSError) as error:
-        parser.error(f'give a song, or get devices by pip install "wavesep[live]": {error}')
+        parser.error(f'no sounddevice: pip install "wavesep[live]", or give a song ({error})')
     try:
         device = sounddevice.Stream(rate, size, channels=channels, dtype="float32")
     except sounddevice.PortAudioError as error:
-        parser.error(f"no audio device can be used, so give a song: {error}")
+        parser.error(f"no audio device can be used: give a song ({error})")
 
-# A push gives nothing or several blocks, a device plays one at a time. Silence as long as the
-# latency makes sure that there always is one.
+# A push returns no block or several, but a device plays one block at a time. So the queue starts
+# with silence as long as the latency, and always holds a block.
 queue = BlockQueue(channels)
 queue.put(np.zeros((stream.latency, channels), np.float32))
 played, spent, late = [], [], 0
@@ -60,12 +60,12 @@ try:
     if args.song:
         begin = time.perf_counter()
         for start in track(range(0, len(mixture) - size + 1, size), "live"):
-            recorded = begin + (start + size) / rate  # a device would have the block now
+            recorded = begin + (start + size) / rate  # when a device would return the block
             time.sleep(max(recorded - time.perf_counter(), 0))
             queue.put(stream.push(mixture[start : start + size])[args.stem])
             played.append(queue.take(size))
             spent.append(time.perf_counter() - recorded)
-            late += spent[-1] > size / rate  # the next one is there
+            late += spent[-1] > size / rate  # the next block has come by then
     else:
         with device:
             print("running: stop with Ctrl-C")
@@ -81,7 +81,7 @@ except KeyboardInterrupt:
 if spent:
     print(
         f"{len(spent)} blocks of {args.block:g} ms, {late} late; "
-        f"to separate one took {1000 * np.mean(spent):.1f} ms on average, "
+        f"time for each block: {1000 * np.mean(spent):.1f} ms on average, "
         f"{1000 * np.max(spent):.1f} ms at most"
     )
 if args.out and played:

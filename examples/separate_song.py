@@ -1,8 +1,8 @@
-"""Take the vocals of a song from Python: as arrays, to go on with, and as files.
+"""Separate a song in Python, as arrays and as files.
 
     python examples/separate_song.py song.mp3
 
-It differs from ``wavesep separate`` in what it shows: the arrays that you would work on.
+Unlike ``wavesep separate``, it shows how to work with the stems as arrays.
 """
 
 import argparse
@@ -22,14 +22,14 @@ args = parser.parse_args()
 
 separator = Separator(args.model)
 
-# a song that fits into memory: arrays in, arrays out
+# arrays in, arrays out, for a song that fits into memory
 mixture, sample_rate = read_audio(args.song)
 stems = separator.separate(mixture, sample_rate)
 for name, stem in stems.items():
     level = 10 * np.log10(np.mean(stem**2) + 1e-12)
     print(f"{name}: {stem.shape}, {level:.1f} dB")
-print("they add up to within", np.abs(sum(stems.values()) - mixture).max())
+print("their sum differs from the mixture by at most", np.abs(sum(stems.values()) - mixture).max())
 
-# a song of any length and format: block by block, straight to files
+# block by block to files, for a song of any length and format
 for name, path in separator.separate_to_file(args.song, args.out, overwrite=True).items():
     print(f"{name}: {path}")

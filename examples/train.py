@@ -2,7 +2,8 @@
 
     python examples/train.py vocals/ accompaniment/
 
-is ``wavesep train vocals/ accompaniment/``, whose options are ``wavesep train --help``.
+It is the same as ``wavesep train vocals/ accompaniment/``. See ``wavesep train --help`` for the
+options.
 """
 
 import sys

@@ -2,9 +2,9 @@
 
     python examples/train_musdb.py MUSDB18/
 
-All that follows the folder goes to train.py, such as ``--preset folded --epochs 20``. The
-songs that the musdb package holds back from training are those to measure with. The prepared set
-stays in runs/musdb18; the same command goes on where it was stopped.
+Other options, such as ``--preset folded --epochs 20``, are passed to train.py. The validation songs
+of the musdb package are used for validation. The prepared data set stays in runs/musdb18. Run the
+same command again to continue a stopped run.
 """
 
 import argparse
@@ -22,8 +22,8 @@ parser.add_argument("musdb", help="folder with train/ and test/")
 args, training = parser.parse_known_args()
 
 prepare = [sys.executable, str(HERE.parent / "data_prep" / "musdb18.py"), PREPARED, args.musdb]
-if subprocess.run(prepare).returncode not in (0, 1):  # 1: some songs were skipped, and told
-    sys.exit("MUSDB18 could not be prepared")
+if subprocess.run(prepare).returncode not in (0, 1):  # 1: some songs were skipped with a message
+    sys.exit("MUSDB18 could not be prepared: see the messages above")
 train = [
     sys.executable, str(HERE / "train.py"), f"{PREPARED}/train/vocals",
     f"{PREPARED}/train/accompaniment", "--valid", f"{PREPARED}/valid", *training,

@@ -11,7 +11,7 @@ from librosa.display import specshow
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-WIDTH, PANEL = 9.0, 1.9  # inches: of a picture, and the height of one of its panels
+WIDTH, PANEL = 9.0, 1.9  # inches: the width of a picture and the height of each panel
 DPI = 80
 
 Panel = NDArray[np.float32]
@@ -40,7 +40,7 @@ def mel_power(audio: NDArray[np.float32], sample_rate: int) -> Panel:
 
 
 def mel_hop(sample_rate: int) -> int:
-    """Return the samples from frame to frame: 512 at 44.1 kHz, about as long at other rates."""
+    """Return the hop in samples: 512 at 44.1 kHz, about the same duration at other rates."""
     return int(2 ** round(np.log2(512 * sample_rate / 44_100)))
 
 
@@ -52,14 +52,14 @@ def draw_loudness(
     Parameters
     ----------
     powers : dict of str to array, (128, frames)
-        By what is written above them; see `mel_power`.
+        The keys are the titles of the panels; see `mel_power`.
     sample_rate : int
         In Hz.
     title : str
     top : float, > 0
-        The power that is drawn brightest.
+        The power of the brightest colour.
     floor_db : int, < 0
-        What is darkest, in dB below that.
+        The level of the darkest colour, in dB relative to ``top``.
     """
     decibels = {
         name: librosa.power_to_db(power, ref=top, top_db=None) for name, power in powers.items()
@@ -74,7 +74,7 @@ def draw_panels(panels: Mapping[str, Panel], sample_rate: int, title: str, **sca
     Parameters
     ----------
     panels : dict of str to array
-        By what is written above them.
+        The keys are the titles of the panels.
     sample_rate : int
         In Hz.
     title : str
@@ -86,7 +86,7 @@ def draw_panels(panels: Mapping[str, Panel], sample_rate: int, title: str, **sca
     figure.suptitle(title, y=1 - 0.08 / height, fontsize=10)
     axes = figure.subplots(
         len(panels), 1, sharex=True, squeeze=False,
-        # a layout that matplotlib finds out by itself takes as long as the drawing
+        # matplotlib's automatic layout takes as long as the drawing
         gridspec_kw={
             "left": 0.09, "right": 0.98, "bottom": 0.5 / height, "top": 1 - 0.45 / height,
             "hspace": 0.25,

@@ -1,4 +1,4 @@
-"""Average the weights of two trained networks, one of which was trained on from the other.
+"""Average the weights of two networks, one of which was trained from the other.
 
     python examples/weights/average.py new.safetensors old.safetensors mean.safetensors
 
@@ -19,7 +19,7 @@ from wavesep.models.files import ModelFile, read_model_file
 
 
 def averaged(new: ModelFile, old: ModelFile, share: float) -> ModelFile:
-    """Return a network between two, with the card of the new one."""
+    """Return the weighted mean of two networks, with the card of the new one."""
     of_new, of_old = np.float32(1 - share), np.float32(share)
     return new.with_arrays(
         {name: of_new * array + of_old * old.arrays[name] for name, array in new.arrays.items()}
@@ -27,7 +27,7 @@ def averaged(new: ModelFile, old: ModelFile, share: float) -> ModelFile:
 
 
 def amplified(file: ModelFile, variance: float) -> ModelFile:
-    """Return a network whose normalised layers expect so many times the variance they did."""
+    """Return a network with the variances of its normalised layers times ``variance``."""
     expected = {
         name: array * np.float32(variance)
         for name, array in file.arrays.items()
@@ -41,14 +41,17 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("new", help="a name or a file")
-    parser.add_argument("old", help="the same, of the same architecture")
+    parser.add_argument("old", help="a name or a file, with the same architecture")
     parser.add_argument("out", type=Path)
     parser.add_argument(
-        "--share", type=float, default=0.5, help="of the old one (default: %(default)s)"
+        "--share",
+        type=float,
+        default=0.5,
+        help="share of the old one, 0 to 1 (default: %(default)s)",
     )
     parser.add_argument(
         "--variance", type=float, default=1.0, metavar="FACTOR",
-        help="of what normalised layers expect (default: %(default)s)",
+        help="factor of the variances of normalised layers (default: %(default)s)",
     )  # fmt: skip
     args = parser.parse_args()
 

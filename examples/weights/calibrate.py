@@ -2,10 +2,11 @@
 
     python examples/weights/calibrate.py runs/first/best.safetensors TRAIN calibrated.safetensors
 
-TRAIN has vocals/ and accompaniment/, files of the same name being stems of one song, out of what
-the network was trained on. MAE training answers an uncertain frequency with 0, so the network loses
-more of the voice than it lets through of the rest. The mean gives a better SI-SDR. So the input
-of the mask's sigmoid is scaled and shifted until the mean gain of SI-SDR is highest.
+TRAIN has the folders vocals/ and accompaniment/. Files of the same name are stems of one song, from
+the training data. MAE training sets the mask of an uncertain frequency to 0, so the network loses
+more of the voice than it lets through of the rest. For SI-SDR, the mean is better. So the script
+tries factors and offsets for the input of the mask's sigmoid, and saves the network with the
+highest mean gain of SI-SDR.
 """
 
 import argparse
@@ -45,7 +46,7 @@ def mean_gain(file: ModelFile, songs: list[Stems]) -> float:
 
 
 def trials(file: ModelFile, songs: list[Stems]) -> Iterator[tuple[float, ModelFile]]:
-    """Yield mean gains and the networks that have them, and print them."""
+    """Yield each trial's mean gain and network, and print the gain."""
     print("scale  offset  gain")
     for scale in SCALES:
         for offset in OFFSETS:
@@ -63,7 +64,7 @@ if __name__ == "__main__":
     parser.add_argument("train", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument(
-        "--most", type=int, default=24, help="songs, evenly out of all (default: %(default)s)"
+        "--most", type=int, default=24, help="number of songs, spread evenly (default: %(default)s)"
     )
     args = parser.parse_args()
 
@@ -71,6 +72,6 @@ if __name__ == "__main__":
     songs = [track.load() for track in tracks[:: max(1, len(tracks) // args.most)][: args.most]]
     songs = [song for song in songs if song.vocals.any()]  # silence has no SI-SDR
     if not songs:
-        parser.error(f"nobody sings in {args.train}")
+        parser.error(f"all vocals in {args.train} are silent: give songs with vocals")
     _, best = max(trials(read_model_file(args.model), songs), key=lambda trial: trial[0])
     best.save(args.out)

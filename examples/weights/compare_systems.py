@@ -4,7 +4,8 @@
 
 Prints one table: for each system its parameters, the gain of SI-SDR over the mixture on the clips
 and, in windows of 10 s, on the songs, its speed over real time, its context, and the latency of its
-streams. The ideal masks are in the table, too. The same command goes on where it was stopped.
+streams. The ideal masks are in the table, too. Run the same command again to continue a stopped
+run.
 """
 
 import argparse
@@ -44,7 +45,7 @@ def gains(folder: Path, systems: list[str], window: float | None, out: Path) -> 
 def times_real_time(
     separators: dict[str, wavesep.Separator], mixture: Audio, rate: int
 ) -> dict[str, float]:
-    """Return how many times as fast as real time each is: medians of rounds, turn by turn."""
+    """Return the speed of each over real time: the median of rounds, taken in turn."""
     seconds: dict[str, list[float]] = {system: [] for system in separators}
     for _ in range(args.rounds):
         for system, separator in separators.items():
@@ -55,7 +56,7 @@ def times_real_time(
 
 
 def row(system: str, separator: wavesep.Separator) -> list[str]:
-    """Return what is known of a system without running it."""
+    """Return the parameters, the context and the latency of a system."""
     parameters = sum(file.parameters for file in read_models(system))
     rate = separator.sample_rate
     around = (separator.left_context + separator.right_context) / rate
@@ -64,7 +65,7 @@ def row(system: str, separator: wavesep.Separator) -> list[str]:
 
 
 def decibels(value: float) -> str:
-    """Return a gain as text; what rounds to nothing has no sign."""
+    """Return a gain as text, with 0.00 in place of -0.00."""
     return f"{round(value, 2) + 0.0:.2f} dB"
 
 
@@ -85,12 +86,12 @@ parser.add_argument("--out", type=Path, default=Path("comparison"))
 parser.add_argument(
     "--picture", nargs=2, metavar=("SONG", "PNG"), help="draw each system's masks of a song"
 )
-parser.add_argument("--rounds", type=int, default=3, help="of timing (default: %(default)s)")
+parser.add_argument("--rounds", type=int, default=3, help="rounds of timing (default: %(default)s)")
 args = parser.parse_args()
 
 ready = [n for n, m in wavesep.list_models().items() if m.ships and n != "vocal_activity"]
 systems = [*ready, *COMBINED]
-separators = {system: separator_of(system) for system in systems}  # those that are scored
+separators = {system: separator_of(system) for system in systems}  # also used for the scores
 on_clips = gains(args.clips, systems, None, args.out / "clips")
 on_songs = gains(args.songs, systems, WINDOW, args.out / "songs") if args.songs else {}
 

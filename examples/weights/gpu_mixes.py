@@ -1,7 +1,7 @@
-"""Mixtures for training made on a GPU, as many as it can learn from (PyTorch).
+"""Make mixtures for training on a GPU, fast enough for its training steps (PyTorch).
 
-What `wavesep.data.MixGenerator` makes with two cores in a second, a GPU learns from in a thirtieth
-of one. So all audio lies in the card's memory, and snippets are played, changed and mixed there.
+A GPU trains about 30 times as fast as `wavesep.data.MixGenerator` makes mixtures on two cores. So
+all audio is kept in the memory of the GPU, and snippets are resampled, changed and mixed there.
 Channels are averaged to one.
 """
 
@@ -26,7 +26,7 @@ from wavesep.data.tracks import read_sound
 from wavesep.errors import AudioError
 
 RATE = 44_100
-TAPS = 16  # of the filter between samples
+TAPS = 16  # of the interpolation filter
 TENTH = RATE // 10
 OCTAVES = 9  # bands of the equaliser
 
@@ -36,12 +36,12 @@ log = logging.getLogger("gpu_mixes")
 
 
 class Bank:
-    """The clips of one stem, one after the other in the device's memory.
+    """All clips of one stem, concatenated in the memory of the device.
 
     Parameters
     ----------
     hours : float
-        That there is room for; what comes then is left out.
+        Hours of audio that fit. Clips beyond them are left out.
     device : torch.device
     """
 
@@ -69,9 +69,9 @@ class Bank:
         self.used, self._tables = end, None
 
     def tables(self) -> tuple[Draws, ...]:
-        """Return of all clips offsets, lengths, and where in the last array they begin.
+        """Return the offsets and lengths of all clips, their starts in the last array, and that.
 
-        That one holds, of every tenth of a second, how many before it sound.
+        The last array holds, for each tenth of a second, how many before it are not quiet.
         """
         if self._tables is None:
             offsets, lengths = np.array(self._offsets), np.array(self._lengths)
@@ -80,7 +80,7 @@ class Bank:
         return self._tables
 
     def sounding(self, clips: Draws, begin: Draws, end: Draws) -> Draws:
-        """Return how many tenths of a second sound between places, in samples."""
+        """Return how many tenths of a second between two places (in samples) are not quiet."""
         _, lengths, begins, before = self.tables()
         first, last = (
             np.clip(place // TENTH, 0, lengths[clips] // TENTH).astype(np.int64)
@@ -89,7 +89,7 @@ class Bank:
         return np.asarray(before[begins[clips] + last] - before[begins[clips] + first])
 
     def read(self, files: dict[str, Path]) -> None:
-        """Add audio files by their names, with all cores; what is bad is told and left out."""
+        """Add audio files by their names, on all cores; log bad files and leave them out."""
 
         def decode(path: Path) -> NDArray[np.int16] | None:
             try:
@@ -105,12 +105,12 @@ class Bank:
 
 
 class Voices:
-    """Takes in what data_prep/change_voices.py writes, while it does.
+    """Reads the files of data_prep/change_voices.py while that script still runs.
 
     Parameters
     ----------
     folder : path, optional
-        Above the folders that are written to.
+        Parent of the folders that the script writes to.
     vocals : Bank
     """
 
@@ -120,7 +120,7 @@ class Voices:
         self.known: set[Path] = set()
 
     def read(self) -> None:
-        """Take in what is new and whole: what still grows is no FLAC file, and will be gone."""
+        """Read new files. Unfinished files do not end in .flac, so they are not read."""
         for made in self.folder.glob("*/train/vocals") if self.folder else ():
             new = {
                 path.relative_to(made).with_suffix("").as_posix(): path
@@ -132,7 +132,7 @@ class Voices:
 
 
 class Mixer:
-    """Makes batches of mixtures and of the vocals in their middle.
+    """Makes batches of mixtures, and of the vocals in their middle as targets.
 
     Parameters
     ----------
@@ -143,13 +143,13 @@ class Mixer:
     aligned_share : float, in [0, 1]
         See `wavesep.data.MixGenerator`.
     augmentation : Augmentation
-        What concerns one channel of it.
+        Only the settings for one channel are used.
     production : Production
 
     Attributes
     ----------
     rng : numpy.random.Generator
-        That all is drawn from but noise.
+        Source of all random numbers except noise.
     """
 
     def __init__(
@@ -178,7 +178,7 @@ class Mixer:
         self.play = torch.compile(play) if self.device.type == "cuda" else play
 
     def partners(self) -> Draws:
-        """Return for every clip of vocals the index of its accompaniment, or -1."""
+        """Return the index of the accompaniment of each clip of vocals, or -1."""
         new = self.vocals.names[len(self._partners) :]
         more = np.array([self._places.get(name, -1) for name in new], np.int64)
         self._partners = np.concatenate([self._partners, more])
@@ -215,7 +215,7 @@ class Mixer:
     def _produce(
         self, vocals: torch.Tensor, backing: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Add other singers, those of other rows, to some vocals, and send all to the studio."""
+        """Add the vocals of other rows to some vocals, and apply the studio effects to all."""
         rng, p = self.rng, self.production
         level = 10 ** (rng.uniform(*p.others_db, self.batch_size) / 20)
         level *= rng.random(self.batch_size) < p.others
@@ -229,7 +229,7 @@ class Mixer:
         return vocals, studio.reverberate(backing[:, None])[:, 0]
 
     def _draw_vocals(self, aligned: Draws) -> tuple[Draws, Draws, Draws]:
-        """Draw clips, starts and speeds, of places that are sung, if they are soon found."""
+        """Draw clips, starts and speeds; try `TRIES` times to find places with vocals."""
         found = [self._draw(self.vocals, aligned) for _ in range(TRIES)]
         clips, starts, speeds = (np.stack(some) for some in zip(*found, strict=True))
         begin = starts + self.left_context * speeds
@@ -240,7 +240,7 @@ class Mixer:
         return clips[first, rows], starts[first, rows], speeds[first, rows]
 
     def _draw(self, bank: Bank, aligned: Draws | None) -> tuple[Draws, Draws, Draws]:
-        """Draw clips, starts and speeds; of rows that are aligned, from those with a partner."""
+        """Draw clips, starts and speeds; aligned rows use only clips with a partner."""
         count = self.batch_size
         _, length, *_ = bank.tables()
         edges = np.cumsum(length)  # every second is equally likely
@@ -270,7 +270,7 @@ class Mixer:
     def _filter(
         self, audio: torch.Tensor, common: Draws, apart: Draws, mute: Draws
     ) -> torch.Tensor:
-        """Equalise, low-pass and weigh every row."""
+        """Apply the equaliser, the low-pass filter and the gain of every row."""
         rng, count, a = self.rng, self.batch_size, self.augmentation
         db = rng.uniform(-a.equalise_db, a.equalise_db, (count, OCTAVES))
         db *= (rng.random(count) < a.equalise)[:, None]
@@ -286,19 +286,19 @@ class Mixer:
 
 
 def send(numbers: Draws, device: torch.device) -> torch.Tensor:
-    """Copy to the device, without waiting for what it is doing."""
+    """Copy to the device, without waiting for its current work."""
     there = torch.from_numpy(np.ascontiguousarray(numbers))
     return there.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else there
 
 
 def play(flat: torch.Tensor, given: torch.Tensor, samples: int) -> torch.Tensor:
-    """Read rows out of a bank at any speed, ``(rows, samples)``; silence lies around a clip.
+    """Read rows from a bank at any speed, ``(rows, samples)``; a clip has silence around it.
 
     Parameters
     ----------
     flat : int16 tensor, (bank's samples,)
     given : float64 tensor, (4, rows, 1)
-        Offset and length of the clip; where in it a row starts; its speed.
+        Offset and length of the clip; start of the row in the clip; speed.
     samples : int
     """
     offset, length, start, speed = given.unbind(0)

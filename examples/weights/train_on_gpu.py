@@ -1,14 +1,14 @@
-r"""Train a WaveNet with a filterbank on a GPU that is there for minutes (PyTorch).
+r"""Train a WaveNet with a filterbank on a GPU in a limited time (PyTorch).
 
     python examples/weights/train_on_gpu.py --vocals MIR1K/train/vocals singing \
         --accompaniment MIR1K/train/accompaniment instrumentals --valid MIR1K/valid --seconds 600
 
-What train.py does, but mixtures are made on the GPU, too, a step is one CUDA graph, and the
-learning rate falls to zero as a cosine of time. A folder that is given twice is drawn twice as
-often. An epoch is as long as --epoch says; at its end the mean of the last weights is measured and
-saved. The same command goes on after the last whole epoch. With --voices, what
-data_prep/change_voices.py writes to folders below that one meanwhile is used, too. It also runs
-without a GPU, to try it.
+It differs from ``wavesep train`` in three ways: mixtures are made on the GPU, a step is one CUDA
+graph, and the learning rate falls to zero as a cosine of time. A folder that is given twice is
+drawn twice as often. An epoch lasts --epoch seconds. At its end, the mean of the last weights is
+measured and saved. Run the same command again to continue after the last whole epoch. With
+--voices, it also reads the files that data_prep/change_voices.py writes below that folder during
+the training. For a trial, it runs without a GPU, too.
 """
 
 import argparse
@@ -41,14 +41,14 @@ from wavesep.training import Validation
 from wavesep.training.fit import BEST, CHECKPOINT
 from wavesep.training.resume import Progress, load_checkpoint, save_checkpoint
 
-SECONDS = 5  # that the loss sees of each mixture; the context comes on top
+SECONDS = 5  # of each mixture in the loss, without the context
 WARM_UP = 0.02  # share of the time in which the learning rate rises
-FREEZE = ("analysis_", "synthesis_")  # begin as Fourier's filters, and stay
+FREEZE = ("analysis_", "synthesis_")  # these start as Fourier filters and are not trained
 INNER = ("encoder", "layer", "hints", "cell_", "spectrum_", "hinted", "mask_relu", "mask_norm")
-LAST = 1000  # steps whose weights the mean is of, at the most
-FLOOR = 0.01  # of the error's power to the target's: what is better than 20 dB hardly counts
+LAST = 1000  # largest number of steps in the mean of the weights
+FLOOR = 0.01  # error power over target power: an error below -20 dB hardly counts
 SETTINGS = ("start", "seconds", "epoch", "batch_size", "learning_rate", "db", "precision", "seed")
-SILENT = 1e-3  # RMS of a target whose error in dB means nothing
+SILENT = 1e-3  # RMS; a quieter target has no error in dB
 
 Step = Callable[[torch.Tensor, torch.Tensor], None]
 
@@ -56,7 +56,7 @@ log = logging.getLogger("train_on_gpu")
 
 
 def loss_of(estimate: torch.Tensor, target: torch.Tensor, share: float) -> torch.Tensor:
-    """Return the MAE, plus so many times the mean error in dB of what sounds."""
+    """Return the MAE plus ``share`` times the mean error in dB of targets that are not silent."""
     error = estimate - target
     loss = error.abs().mean()
     if share:
@@ -67,7 +67,7 @@ def loss_of(estimate: torch.Tensor, target: torch.Tensor, share: float) -> torch
 
 
 def build(start: str, precision: str) -> tuple[keras.Model, ModelFile]:
-    """Return a network whose inner layers compute in a precision; sound stays float32."""
+    """Return a network whose inner layers use a precision; layers of samples use float32."""
     file = read_model_file(start)
     with computing_in(precision):
         network = file.build(padding="valid")
@@ -79,10 +79,10 @@ def build(start: str, precision: str) -> tuple[keras.Model, ModelFile]:
 
 
 def keep_numbers() -> None:
-    """Let Keras bring a plain number to the GPU once, not in every step.
+    """Make Keras copy each plain number to the GPU once, not in every step.
 
-    A copy waits for all that the GPU has to do before it, and no graph can hold one. Variables that
-    are made afterwards may be what is kept: make them all before.
+    A copy waits for the earlier work of the GPU, and a CUDA graph cannot contain it. Make all
+    variables before: a later one could share memory with a kept number.
     """
     from keras.src.backend import torch as backend
 
@@ -109,7 +109,7 @@ class Trainer:
     network : keras.Model
         Compiled.
     db : float
-        Weight of the error in dB; see `loss_of`.
+        Weight of the error in dB: ``share`` of `loss_of`.
     """
 
     def __init__(self, network: keras.Model, db: float) -> None:
@@ -119,7 +119,7 @@ class Trainer:
         network.optimizer.build(self.variables)
         self.weights = [v.value for v in network.variables if v.value.is_floating_point()]
         self.means = [w.detach().clone() for w in self.weights]
-        self.pace = torch.ones((), device=self.means[0].device)  # of the mean
+        self.pace = torch.ones((), device=self.means[0].device)  # weight of a step in the mean
         self.loss = torch.zeros((), device=self.means[0].device)
         self.steps = 0
 
@@ -136,13 +136,13 @@ class Trainer:
 
     @torch.no_grad()
     def swap(self) -> None:
-        """Let the network have the mean weights, or its own again."""
+        """Exchange the weights of the network and their means."""
         own = [w.clone() for w in self.weights]
         torch._foreach_copy_(self.weights, self.means)
         torch._foreach_copy_(self.means, own)
 
     def as_graph(self, batch_size: int, length: int, samples: int) -> Step:
-        """Return `train` as one CUDA graph: hundreds of kernels without Python between them."""
+        """Return `train` as one CUDA graph: its kernels run without Python between them."""
         before = [w.clone() for w in self.weights]
         mixture, target = (
             torch.randn(batch_size, size, 1, device=self.pace.device) for size in (length, samples)
@@ -151,14 +151,14 @@ class Trainer:
         aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(aside):
-            for _ in range(3):  # cuDNN chooses, buffers are made
+            for _ in range(3):  # cuDNN selects its algorithms, buffers are allocated
                 self.train(mixture, target)
         torch.cuda.current_stream().wait_stream(aside)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             self.train(mixture, target)
-        torch.backends.cudnn.benchmark = False  # validation has other shapes, each but once
-        with torch.no_grad():  # forget these steps
+        torch.backends.cudnn.benchmark = False  # validation has other shapes, each only once
+        with torch.no_grad():  # undo these steps
             torch._foreach_copy_(self.weights, before)
             self.loss.zero_()
             for variable in self.network.optimizer.variables:
@@ -172,13 +172,13 @@ class Trainer:
         return step
 
     def set_rate(self, rate: float) -> None:
-        """Set the learning rate, and how much the next steps count in the mean."""
+        """Set the learning rate, and the weight of the next steps in the mean."""
         self.network.optimizer.learning_rate = rate
         self.pace.fill_(1 / min(self.steps + 1, LAST))
 
 
 def rate_at(share: float) -> float:
-    """Return the learning rate's share of its most at a share of the time."""
+    """Return the learning rate, relative to its maximum, at a share of the time."""
     return min(share / WARM_UP, 1.0) * 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
 
 
@@ -187,8 +187,10 @@ parser = argparse.ArgumentParser(
 )
 parser.add_argument("--vocals", type=Path, nargs="+", required=True, metavar="FOLDER")
 parser.add_argument("--accompaniment", type=Path, nargs="+", required=True, metavar="FOLDER")
-parser.add_argument("--valid", type=Path, required=True, metavar="FOLDER", help="as train.py's")
-parser.add_argument("--voices", type=Path, metavar="FOLDER", help="of changed voices")
+parser.add_argument(
+    "--valid", type=Path, required=True, metavar="FOLDER", help="as in wavesep train"
+)
+parser.add_argument("--voices", type=Path, metavar="FOLDER", help="with changed voices")
 parser.add_argument("--start", default="vocals", help="a name or a file (default: %(default)s)")
 parser.add_argument("--run", type=Path, default=Path("runs/gpu"), help="default: %(default)s")
 parser.add_argument("--seconds", type=float, default=600, help="default: %(default)s")
@@ -201,11 +203,11 @@ parser.add_argument(
 )  # fmt: skip
 parser.add_argument("--precision", default="bfloat16", choices=["float32", "bfloat16"])
 parser.add_argument(
-    "--most", type=int, default=84, help="snippets to measure with (default: %(default)s)"
+    "--most", type=int, default=84, help="validation snippets at most (default: %(default)s)"
 )
 parser.add_argument(
     "--hours", type=float, default=30,
-    help="of each stem that there is room for; an hour takes 0.3 GB (default: %(default)s)",
+    help="memory for each stem, 0.3 GB an hour (default: %(default)s)",
 )  # fmt: skip
 parser.add_argument("--seed", type=int, default=0)
 
@@ -251,7 +253,7 @@ def main() -> None:
         mixer.rng = np.random.default_rng((args.seed, progress.epoch))
         begin, steps = time.perf_counter(), 0
         while (spent := time.perf_counter() - begin) < args.epoch:
-            if steps % 20 == 0:  # each waits for the GPU
+            if steps % 20 == 0:  # both calls wait for the GPU
                 trainer.set_rate(args.learning_rate * rate_at((done + spent) / args.seconds))
                 voices.read()
             step(*mixer.batch())
@@ -278,7 +280,7 @@ def main() -> None:
 
 
 def save_model(file: ModelFile, network: keras.Model, run: Path, progress: Progress) -> None:
-    """Write the network as the model file of its epoch, and of the best one, if it is that."""
+    """Write the model file of the epoch, and that of the best epoch if this one is best."""
     about = {"sample_rate": file.sample_rate, "sources": file.sources, "licence": file.licence}
     model = ModelFile.from_network(network, **about).halved()
     model.save(run / f"epoch{progress.epoch:02d}.safetensors")
@@ -290,4 +292,4 @@ if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
-        sys.exit("stopped; the same command goes on from the last whole epoch")
+        sys.exit("stopped: run the same command again to continue after the last whole epoch")

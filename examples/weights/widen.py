@@ -1,9 +1,9 @@
-"""Give the layers of a WaveNet with a filterbank more channels, to train it on as a larger one.
+"""Give the layers of a WaveNet with a filterbank more channels, for more training.
 
     python examples/weights/widen.py vocals 64 wide.safetensors
     wavesep train vocals/ accompaniment/ --start wide.safetensors
 
-Its output is the same: old channels ignore the new ones until training changes that.
+The output stays the same: old channels do not depend on new ones until training changes that.
 After T. Chen et al., "Net2Net", arXiv:1511.05641, with zeros instead of copies.
 """
 
@@ -23,14 +23,14 @@ Array = NDArray[np.float32]
 
 
 def widened(name: str, old: Array, new: Array) -> Array:
-    """Return a weight of the larger network that begins as the smaller one's.
+    """Return a weight of the larger network that gives the output of the smaller one.
 
     Parameters
     ----------
     name : str
         "layer/variable".
     old, new : float32 arrays
-        The weight of the smaller and of the larger network; the last axis is what comes out.
+        The weight of the smaller and of the larger network; the last axis is the output.
     """
     wide = new.copy()
     parts = 2 if "_gates/" in name and name.endswith(("kernel", "bias")) else 1  # tanh and sigmoid
@@ -41,7 +41,7 @@ def widened(name: str, old: Array, new: Array) -> Array:
 
 
 def widen(file: ModelFile, architecture: WaveNetArchitecture, cell_filters: int) -> ModelFile:
-    """Return a network with more cell filters and the same answers."""
+    """Return a network with more cell filters and the same output."""
     wide = replace(architecture, cell_filters=cell_filters)
     new = network_arrays(wide.network())
     arrays = {name: widened(name, file.arrays[name], new[name]) for name in file.arrays}
@@ -53,7 +53,7 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("model", help="a name or a file")
-    parser.add_argument("cell_filters", type=int, help="more than it has")
+    parser.add_argument("cell_filters", type=int, help="new number, above that of the model")
     parser.add_argument("out", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -62,7 +62,9 @@ if __name__ == "__main__":
     file = read_model_file(args.model)
     architecture = file.architecture
     if not isinstance(architecture, WaveNetArchitecture) or not architecture.filterbank:
-        parser.error(f"{args.model} has no filterbank")
+        parser.error(f"{args.model} has no filterbank: give a model with one, such as vocals")
     if args.cell_filters <= architecture.cell_filters:
-        parser.error(f"{args.model} has {architecture.cell_filters} cell filters already")
+        parser.error(
+            f"{args.model} has {architecture.cell_filters} cell filters already: give more"
+        )
     widen(file, architecture, args.cell_filters).save(args.out)

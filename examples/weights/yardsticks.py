@@ -2,10 +2,10 @@
 
     python examples/weights/yardsticks.py DATA --model vocals --model runs/first/best.safetensors
 
-DATA is the folder of real audio that the project trains and measures with. Printed are SI-SDR and
-its gain on each set; how far the vocals lie below the mixture where nobody sings; how much of the
-voice is found, by octaves; and the gain for unseen voices with each effect of a studio, over their
-own karaoke and over other music.
+DATA is the folder of real audio that the project trains and measures with. The script prints SI-SDR
+and its gain on each set; the level of the vocals below the mixture where nobody sings; the level of
+the estimated vocals relative to the true ones, by octaves; and the gain for unseen voices with each
+studio effect, over their own karaoke and over other music.
 """
 
 import argparse
@@ -34,7 +34,7 @@ SONG = "songs/karissa_hobbs_lets_go_fishin.ogg"
 WITHOUT_SINGER = ((0, 10), (18.5, 21), (28, 32), (54.5, 63), (70, 73), (81, 84), (113, 117),
                   (126, 131))  # fmt: skip
 OCTAVES = 125 * 2.0 ** np.arange(8)  # Hz, lower edges
-VOICES = 16  # that are produced, of the 84 clips of MIR-1K valid
+VOICES = 16  # clips with effects, of the 84 of MIR-1K valid
 
 Voice = NDArray[np.float32]  # (1, 1, samples)
 Separate = Callable[[Audio, int], dict[str, Audio]]
@@ -42,7 +42,7 @@ noise = np.random.default_rng(0).standard_normal((1, 1, 6 * RATE)).astype(np.flo
 
 
 def wet(voice: Voice, share: float, delay: float, decay: float, damping: float) -> Voice:
-    """Put a voice into a room."""
+    """Add reverberation to a voice."""
     response = effects.room(noise, RATE, delay=delay, decay=decay, damping=damping, gate=9.0)
     heard = effects.with_power_of(effects.convolve(voice, response), voice)
     return np.asarray(effects.mix(voice, heard, share))
@@ -58,14 +58,14 @@ def bright(voice: Voice) -> Voice:
 
 
 def echoed(voice: Voice) -> Voice:
-    """Add echoes of a third of a second, 6 dB quieter each."""
+    """Add echoes every third of a second, each 6 dB quieter than the last."""
     delay = np.full((1, 1, 1), round(0.33 * RATE))
     heard = effects.echoes(voice, RATE, delay=delay, feedback=0.5, cutoff=6_000.0, count=6)
     return np.asarray(voice + 0.5 * heard)
 
 
 def doubled(voice: Voice) -> Voice:
-    """Add two more takes, which come later and waver by 10 cents."""
+    """Add two copies of the voice, later and with a vibrato of 10 cents."""
     total = voice
     for seconds, rate, phase in ((0.018, 0.6, 0.0), (0.031, 0.9, 2.0)):
         depth = (2 ** (10 / 1200) - 1) / (np.pi * rate)
@@ -83,7 +83,7 @@ def harmonised(voice: Voice) -> Voice:
 
 
 def chorused(voice: Voice) -> Voice:
-    """Add the voice 12 to 17 ms later, wavering slowly."""
+    """Add a copy of the voice, 12 to 17 ms later, with a slow vibrato."""
     swing = effects.wobble(voice, RATE, rate=0.8, depth=0.005, phase=1.0)
     return np.asarray(voice + 0.8 * effects.warp(voice, 0.012 * RATE + swing))
 
@@ -98,7 +98,7 @@ hall = partial(wet, share=0.7, delay=0.04, decay=4.0, damping=0.9)
 
 
 def everything(voice: Voice) -> Voice:
-    """Do all of it, one after the other."""
+    """Apply all effects in turn."""
     for effect in (distorted, harmonised, doubled, bright, chorused, echoed, hall):
         voice = effect(voice)
     return voice
@@ -130,7 +130,7 @@ def gains(separate: Separate, songs: list[Stems], window: int | None) -> NDArray
 
 
 def produced(songs: list[Stems], music: list[Audio], effect: str) -> Iterator[list[Stems]]:
-    """Yield mixtures of produced voices with their own karaoke, then with other music."""
+    """Yield mixtures of voices with an effect and their own karaoke, then with other music."""
     for other in (False, True):
         mixed = []
         for i, song in enumerate(songs):
@@ -149,7 +149,7 @@ def produced(songs: list[Stems], music: list[Audio], effect: str) -> Iterator[li
 
 
 def passages(separate: Separate, song: Path) -> list[float]:
-    """Return how far the vocals lie below the mixture where nobody sings, in dB."""
+    """Return the level of the vocals below the mixture where nobody sings, in dB."""
     mixture, rate = read_audio(song)
     vocals = separate(mixture, rate)["vocals"]
     parts = [slice(round(a * rate), round(b * rate)) for a, b in WITHOUT_SINGER]

@@ -255,5 +255,5 @@ def test_threads_are_openvino_s_and_change_no_sample(rng: np.random.Generator) -
     for threads in (0, -1, 1.5, "2"):
         with pytest.raises(OptionError, match="threads must be 1 or more"):
             Options(threads=threads)  # type: ignore[arg-type]
-    with pytest.raises(OptionError, match="threads are OpenVINO's"):
+    with pytest.raises(OptionError, match="threads can only be set for OpenVINO"):
         open_engine(model, Options(engine="keras", threads=2))

@@ -267,7 +267,7 @@ def test_bad_songs_are_told_and_the_others_scored(
 
     told = capfd.readouterr().err
     assert code == 1
-    assert "silent: nobody sings in it" in told
+    assert "silent: its vocals are silent, so there is nothing to score" in told
     assert "odd: the stems of" in told
     assert {key[0] for key in scores_of(tmp_path / "out")} == {"one", "два & <2>?", "three"}
 
@@ -346,7 +346,7 @@ def test_what_has_no_score_is_left_out_and_counted(
         bad = folder / "vocals" / "bad.wav"
         assert told.strip() == f"wavesep: bad: {bad} holds no sound that can be read"
         for song in ("alone", "sample"):
-            assert f"{song} is left out where it has no score: by any system" in printed
+            assert f"{song}: windows without a score are left out of the means of all systems" in printed
         summary = json.loads((out / "summary.json").read_text(), parse_constant=pytest.fail)
         assert (summary["songs"], summary["lacking"].keys()) == (5, {"alone", "sample"})
         assert summary["failures"].keys() == {"bad"}
@@ -363,7 +363,7 @@ def test_what_has_no_score_is_left_out_and_counted(
         assert "inf" not in printed.split("Means over")[1].split("report:")[0]
         assert "nan" not in printed
         page = (out / "report.html").read_text()
-        assert "alone is left out" in page
+        assert "alone: windows without a score are left out" in page
         assert f"<td>{min(gains):.2f}</td><td>2</td>" in page
         json.loads((out / "scores" / "alone.json").read_text(), parse_constant=pytest.fail)
 

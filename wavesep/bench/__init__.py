@@ -12,7 +12,7 @@ from typing import Any
 from .peers import PEERS
 from .timing import Row, apart, cores
 
-Job = tuple[str, Callable[[], list[Row]]]  # what is measured, and a function that does it
+Job = tuple[str, Callable[[], list[Row]]]  # the name of a measurement and its function
 
 LIBRARIES = ("wavesep", "openvino", "keras", "tensorflow", "jax", "torch", "numpy")
 TRAINED = ("folded", "filterbank")
@@ -21,15 +21,15 @@ SECTIONS = {
     "limits": "The machine's own limits",
     "networks": "Separating with random weights, by network and engine",
     "streaming": "Streams, by the length of their blocks",
-    "start": "Whole processes, from their start to their end",
-    "memory": "Peak of memory, by the length of the song",
+    "start": "Whole processes, from start to end",
+    "memory": "Peak memory, by the length of the song",
     "training": "Training steps, and the generator of their mixtures",
     "peers": "Other separators, with random weights, on the same mixture",
 }
 
 
 def machine() -> dict[str, Any]:
-    """Return what the figures were measured on."""
+    """Return the processor, the system and the versions of libraries."""
     versions = {}
     for library in LIBRARIES:
         try:
@@ -67,17 +67,17 @@ def measure(
     sections : sequence of str
         Some of `SECTIONS`.
     model : str
-        Name or file, for the sections that are not about networks of every size.
+        Name or file of the model for the sections that measure a single model.
     device : str
         "cpu", "gpu", "gpu:1" …
     report : callable, optional
-        Told what is measured next.
+        Called with the name of each measurement before it starts.
 
     Yields
     ------
     section : str
     rows : list of dict
-        A table: in each row a value for each column, numbers in the unit that the name says.
+        A table. Each row has a value for each column, whose name gives the unit.
     """
     for section in sections:
         rows: list[Row] = []
@@ -86,14 +86,14 @@ def measure(
             try:
                 rows += apart(job)
             except (ImportError, OSError, RuntimeError, SubprocessError) as error:
-                # the others are measured still
+                # the other measurements go on
                 rows.append({"not measured": name, "note": f"{error}".partition("\n")[0]})
         yield section, rows
 
 
 def jobs(section: str, model: str, device: str) -> list[Job]:
     """Return the measurements of a section."""
-    # imported here: wavesep --help needs none of it, and processes only their own
+    # imported here: wavesep --help needs none, and each process only its own
     if section == "limits":
         from .limits import limits
 

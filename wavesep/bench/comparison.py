@@ -1,4 +1,4 @@
-"""wavesep beside other separators: the same mixture, the same threads, turn by turn."""
+"""Compare the speed of wavesep and other separators on the same mixture and threads."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ..separator import Separator
 from .peers import PEERS
 from .timing import RATE, Row, alternate, median, noise, ratio
 
-SECONDS = 35  # of whole chunks, but for a little, of every separator here
+SECONDS = 35  # close to a whole number of chunks for every separator here
 WARM_UP = 2  # seconds
 PRECISIONS = ("bfloat16", "float32")
 
 
 def compare(name: str, model: str, device: str) -> list[Row]:
-    """Measure one of `PEERS`, and how many times as long it takes as a model of wavesep."""
+    """Measure one of `PEERS`, and the ratio of its time to that of a wavesep model."""
     peer = next(peer for peer in PEERS if peer.name == name)
     if not peer.installed:
-        return [{"separator": name, "note": 'not here: pip install "wavesep[bench]"'}]
+        return [{"separator": name, "note": 'not installed: pip install "wavesep[bench]"'}]
     mixture = noise(SECONDS * RATE)
     built = peer.build()
     built.separate(mixture[: WARM_UP * RATE])

@@ -37,7 +37,7 @@ def limits(device: str) -> list[Row]:
 
 
 def product_rate(device: str, precision: str) -> float | None:
-    """Measure the operations a second of matrix products; None if the device has no such precision.
+    """Measure matrix products in operations per second; None if the device lacks the precision.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def product_rate(device: str, precision: str) -> float | None:
 def matrix_products(device: str) -> dict[str, Callable[[], object]]:
     """Return a function for each precision that the device computes in, ready to run.
 
-    On the CPU they are OpenVINO's products, the fastest at hand, and on other devices Keras's.
+    They use OpenVINO on the CPU, which is the fastest there, and Keras on other devices.
     """
     if device != "cpu":
         return {p: keras_product(p, device) for p in ("float32", "bfloat16")}
@@ -72,7 +72,7 @@ def operations(device: str) -> int:
 
 
 def openvino_product(core: object, precision: str) -> Callable[[], object]:
-    """Return a function that multiplies matrices by a constant one."""
+    """Return a function that multiplies matrices by a constant matrix in OpenVINO."""
     from ..engines.openvino.runtime import compile_graph, infer, openvino
 
     opset13 = openvino.opset13
@@ -84,7 +84,7 @@ def openvino_product(core: object, precision: str) -> Callable[[], object]:
 
 
 def keras_product(precision: str, device: str) -> Callable[[], object]:
-    """Return a function that multiplies a matrix by another, again and again."""
+    """Return a function that multiplies matrices `PRODUCTS` times in Keras."""
     from keras import ops
 
     from ..engines.devices import on

@@ -25,7 +25,7 @@ ENGINES = [(e, p) for e in ("openvino", "keras") for p in ("float32", "bfloat16"
 
 
 def folded(filters: int, frame_size: int, layers_per_stack: int) -> WaveNetArchitecture:
-    """Return an architecture like that of the preset ``folded``, of another size."""
+    """Return the architecture of the preset ``folded`` in another size."""
     return replace(
         FOLDED, filters=filters, skip_filters=filters, head=(filters,), frame_size=frame_size,
         layers_per_stack=layers_per_stack,
@@ -45,7 +45,7 @@ NETWORKS = {
 
 
 def random_model(architecture: WaveNetArchitecture) -> ModelFile:
-    """Return a model whose weights are random and keep the scale of what goes through."""
+    """Return a model with random weights that keep the scale of signals."""
     rng = np.random.default_rng(0)
     arrays = {
         name: (rng.standard_normal(shape) / np.sqrt(np.prod(shape[:-1]))).astype(np.float32)
@@ -58,11 +58,11 @@ def random_model(architecture: WaveNetArchitecture) -> ModelFile:
 
 
 def network_speed(name: str, device: str) -> list[Row]:
-    """Measure one of `NETWORKS` through every engine and precision that is here.
+    """Measure one of `NETWORKS` in every engine and precision that is available.
 
-    ``share of limit`` counts the operations that the separated samples need, as a share of the rate
-    of matrix products of the same precision in the same round: what chunks compute twice, or cost
-    besides, counts against it.
+    ``share of limit`` is the rate of the operations that the separated samples need, relative to
+    the rate of matrix products of the same precision in the same round. Operations that chunks
+    compute twice do not count, so they lower it.
     """
     architecture = NETWORKS[name]
     mixture = noise(min(FRAMES * architecture.frame_size, SAMPLES))
@@ -96,7 +96,7 @@ def network_speed(name: str, device: str) -> list[Row]:
 
 
 def separations(model: ModelFile, mixture: Audio, device: str) -> dict[str, Callable[[], object]]:
-    """Return a function for every engine and precision that is here, which separates a mixture."""
+    """Return a function that separates a mixture for each available engine and precision."""
     functions: dict[str, Callable[[], object]] = {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.safetensors"
@@ -104,7 +104,7 @@ def separations(model: ModelFile, mixture: Audio, device: str) -> dict[str, Call
         for engine, precision in ENGINES:
             try:
                 separator = Separator(path, engine=engine, precision=precision, device=device)
-            except OptionError:  # another device than OpenVINO's, or no bfloat16
+            except OptionError:  # OpenVINO cannot use this device, or there is no bfloat16
                 continue
             functions[f"{engine} {precision}"] = partial(separator.separate, mixture, RATE)
     return functions

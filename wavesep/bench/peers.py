@@ -1,9 +1,9 @@
-"""Other separators, built at their published sizes with random weights, to be timed beside wavesep.
+"""Other separators at their published sizes, with random weights, to compare speeds with wavesep.
 
-How long a network takes does not depend on what it has learned, so nothing is ever downloaded.
-Every peer runs as its own users run it, in the cheapest way that they can ask for. PyTorch, Keras
-and the peers' packages are imported when a peer is built, never before; how many threads they
-have is up to the caller.
+The speed of a network does not depend on its weights, so nothing is downloaded. Every peer runs
+as its users run it, with its cheapest settings; Open-Unmix also runs with its default filter.
+PyTorch, Keras and the packages of the peers are imported when a peer is built. The caller sets the
+number of threads.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CONV_TASNET_CHUNK = 4 * 44_100  # samples: its paper trains on four seconds
 SPLEETER_FFT = 4096
 SPLEETER_HOP = 1024
 SPLEETER_FRAMES = 512  # of a chunk, its "T"
-SPLEETER_BINS = 1024  # up to 11 kHz, its "F"; what lies above is silent in every stem
+SPLEETER_BINS = 1024  # up to 11 kHz, its "F"; higher bins are silent in every stem
 SPLEETER_STEMS = 2
 SPLEETER_FILTERS = (16, 32, 64, 128, 256, 512)
 SPLEETER_EPSILON = 1e-10  # keeps silence from being divided by silence
@@ -43,7 +43,7 @@ class Peer(NamedTuple):
 
     name: str
     package: str
-    """What has to be installed."""
+    """The package that has to be installed."""
     build: Callable[[], Built]
 
     @property
@@ -56,7 +56,7 @@ def build_open_unmix(name: str, niter: int) -> Built:
     """Build Open-Unmix as its users run it for vocals and accompaniment.
 
     That is ``umx --targets vocals --residual``: one network and, by default, one iteration of the
-    Wiener filter between the vocals and what they leave over. Without it, ``--niter 0``, the
+    Wiener filter between the vocals and the residual. Without the filter (``--niter 0``), the
     accompaniment is the mixture minus the vocals.
 
     Parameters
@@ -79,14 +79,14 @@ def build_open_unmix(name: str, niter: int) -> Built:
 def build_hdemucs() -> Built:
     """Build Demucs v3, the network of ``hdemucs_mmi``; ``mdx_extra`` averages four of its size."""
     hdemucs = import_module("demucs.hdemucs")
-    # the defaults are the published settings, but for the segment: remote/hdemucs_mmi.yaml
+    # the defaults are the published settings except the segment: remote/hdemucs_mmi.yaml
     return wrap_demucs(hdemucs.HDemucs(DEMUCS_SOURCES, segment=44))
 
 
 def build_htdemucs() -> Built:
     """Build HTDemucs, the network of ``htdemucs``."""
     htdemucs = import_module("demucs.htdemucs")
-    # what the published file, 955717e8, holds: grids/mmi.py trains it so, the defaults do not
+    # the settings of the published file, 955717e8, from grids/mmi.py; the defaults differ
     network = htdemucs.HTDemucs(
         DEMUCS_SOURCES, bottom_channels=512, dconv_mode=3, segment=Fraction(39, 5)
     )
@@ -94,11 +94,11 @@ def build_htdemucs() -> Built:
 
 
 def build_conv_tasnet() -> Built:
-    """Build Conv-TasNet at the best size of its paper, a channel of the mixture at a time.
+    """Build Conv-TasNet at the best size of its paper; it separates each channel on its own.
 
     Asteroid's defaults are that size: N 512, L 16, B 128, H 512, Sc 128, P 3, X 8, R 3 and global
-    layer normalisation (Luo and Mesgarani 2019, arXiv:1809.07454). The mixture is cut up, as a
-    whole song of four minutes would take some 40 GB.
+    layer normalisation (Luo and Mesgarani 2019, arXiv:1809.07454). The mixture is cut into chunks,
+    since a whole song of four minutes would need about 40 GB.
     """
     torch = import_module("torch")
     network = import_module("asteroid.models").ConvTasNet(n_src=2, sample_rate=44_100)
@@ -112,11 +112,11 @@ def build_conv_tasnet() -> Built:
 
 
 def build_spleeter() -> Built:
-    """Build the two-stem model of Spleeter, whose own package wants a TensorFlow of the past.
+    """Build the two-stem model of Spleeter in Keras: its own package needs an old TensorFlow.
 
-    A magnitude spectrogram goes to one U-Net a stem, in chunks of 512 frames; the ratios of the
-    squared estimates are the masks [1]_. The Fourier transforms are librosa's, as Spleeter's own
-    are where there is no GPU.
+    One U-Net for each stem is given the magnitude spectrogram in chunks of 512 frames. The ratios
+    of the squared estimates are the masks [1]_. The Fourier transforms are librosa's, which
+    Spleeter uses itself without a GPU.
 
     References
     ----------
@@ -145,7 +145,7 @@ def spleeter_masks(network: Any, magnitude: Audio) -> Audio:
     padding = -frames % SPLEETER_FRAMES
     chunks = np.pad(magnitude.T, ((0, padding), (0, 0), (0, 0)))
     chunks = chunks.reshape(-1, SPLEETER_FRAMES, *chunks.shape[1:])
-    # more than a chunk in a batch is no faster on a CPU, and takes as many times the memory
+    # larger batches are not faster on a CPU and need more memory
     masks: Audio = network.predict(chunks, batch_size=1, verbose=0)
     masks = np.concatenate([*masks], axis=1)[:, :frames]
     return masks.transpose(0, 3, 2, 1)
@@ -164,9 +164,9 @@ def spleeter_network() -> Any:
 def spleeter_unet(mixture: Any) -> Any:
     """Estimate the mask of one stem.
 
-    Six strided convolutions down, six up again, the first five of which are followed by what the
-    same level had on the way down [1]_; a dilated convolution makes a stereo mask of the one
-    channel that is left. Dropout, which only acts in training, is left out.
+    It has six strided convolutions down and six transposed ones up. The first five on the way up
+    are concatenated with the output of the same level on the way down [1]_. A dilated convolution
+    maps the last single channel to a stereo mask. There is no dropout, which acts in training only.
 
     References
     ----------
@@ -190,19 +190,19 @@ def spleeter_unet(mixture: Any) -> Any:
 
 
 def wrap_demucs(network: Any) -> Built:
-    """Let a network run as the command ``demucs --shifts 0`` lets it: in overlapping segments."""
+    """Run a network in overlapping segments, as ``demucs --shifts 0`` does."""
     apply_model = import_module("demucs.apply").apply_model
     return wrap_torch(network, partial(apply_model, network, shifts=0, split=True, overlap=0.25))
 
 
 def wrap_torch(network: Any, separate: Callable[[Any], Any]) -> Built:
-    """Let arrays in and out of PyTorch.
+    """Wrap a PyTorch network so that it maps arrays to arrays.
 
     Parameters
     ----------
     network : torch.nn.Module
     separate : callable
-        Maps a tensor ``(1, 2, samples)`` to one ``(1, stems, 2, samples)``, by the network.
+        Maps a tensor ``(1, 2, samples)`` to ``(1, stems, 2, samples)`` with the network.
     """
     torch = import_module("torch")
     network.eval()

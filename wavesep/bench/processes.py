@@ -1,4 +1,4 @@
-"""What whole processes take: from their start to their end, and of memory at most."""
+"""Time and peak memory of whole processes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import soundfile
 from .timing import RATE, Row, alternate, median, noise
 
 MINUTES = (1, 4, 16)  # lengths of songs
-# runs the command line; the last line that it prints is its peak of resident memory
+# runs the command line and prints its peak resident memory as the last line
 PEAK = """
 import resource, sys
 from wavesep.cli import main
@@ -24,7 +24,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
 
 
 def start_up(model: str, device: str) -> list[Row]:
-    """Time whole processes."""
+    """Time whole processes, from start to end."""
     with tempfile.TemporaryDirectory() as folder:
         song = write_song(Path(folder), 10)
         separate = ["-m", "wavesep", *separation(song, Path(folder), model, device)]
@@ -42,7 +42,7 @@ def start_up(model: str, device: str) -> list[Row]:
 
 
 def peak_memory(model: str, device: str) -> list[Row]:
-    """Measure the peak of memory of ``wavesep separate`` by the length of the song."""
+    """Measure the peak memory of ``wavesep separate`` by the length of the song."""
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         for minutes in MINUTES:
@@ -53,18 +53,18 @@ def peak_memory(model: str, device: str) -> list[Row]:
 
 
 def separation_peak(song: Path, out: Path, model: str, device: str = "cpu") -> int:
-    """Return the peak of resident memory of ``wavesep separate``, in bytes."""
+    """Return the peak resident memory of ``wavesep separate``, in bytes."""
     return int(run(["-c", PEAK, *separation(song, out, model, device)]).split()[-1])
 
 
 def separation(song: Path, out: Path, model: str, device: str) -> list[str]:
-    """Return the command line that separates a song."""
+    """Return the arguments of wavesep that separate a song."""
     options = ["-o", str(out), "--overwrite", "--model", model, "--device", device]
     return ["separate", str(song), *options]
 
 
 def run(arguments: list[str]) -> str:
-    """Run Python to its end and return what it printed."""
+    """Run Python, wait for its end and return its output."""
     command = [sys.executable, *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 

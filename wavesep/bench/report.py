@@ -1,4 +1,4 @@
-"""Figures as JSON."""
+"""Write figures as JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from ..errors import OptionError
 
 
 def write_json(path: Path, figures: dict[str, Any]) -> None:
-    """Write the figures measured so far, or raise OptionError."""
+    """Write the figures measured so far.
+
+    Raises
+    ------
+    OptionError
+        If the file cannot be written.
+    """
     try:
         path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     except OSError as error:

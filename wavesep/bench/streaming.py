@@ -1,4 +1,4 @@
-"""What a stream costs, by the length of its blocks, beside the same mixture at once."""
+"""Cost of a stream by the length of its blocks, relative to separating the whole mixture."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ BLOCKS = (5, 10, 20, 50, 100, 500)  # ms
 def stream_costs(model: str, precision: str, device: str) -> list[Row]:
     """Measure the streams of a model at its own rate.
 
-    ``cost`` is the time that a stream takes, from its making to its end, as a multiple of
-    `Separator.separate` of the same mixture.
+    ``cost`` is the time of a whole stream, as a multiple of the time of `Separator.separate` for
+    the same mixture.
     """
     separator = Separator(model, precision=precision, device=device)
     rate = separator.sample_rate

@@ -1,4 +1,4 @@
-"""How fast networks train, and whether mixtures are made as fast as training uses them up."""
+"""Speed of training steps, and of the generator that makes their mixtures."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from . import limits
 from .networks import NETWORKS
 from .timing import RATE, Row, alternate, median, noise, ratio
 
-if TYPE_CHECKING:  # Keras is for the process that measures, not for the one that starts it
+if TYPE_CHECKING:  # only the process that measures loads Keras
     from ..data import MixGenerator
     from ..models.wavenet.network import WaveNet
 
 SNIPPET = 4 * RATE  # samples
 BATCH_SIZE = 4
-CLIPS = 6  # of each kind, to draw snippets from
+CLIPS = 6  # of each stem, to draw snippets from
 CLIP_SECONDS = 30
 BATCHES = 10  # in a call of the generator
 
@@ -29,8 +29,8 @@ BATCHES = 10  # in a call of the generator
 def training_speed(name: str, precision: str, device: str) -> list[Row]:
     """Measure training steps of one of `NETWORKS`, and the generator that feeds them.
 
-    More than one snippet made per snippet used is enough. ``share of limit`` counts three times the
-    operations of an estimate.
+    The generator is fast enough if it makes at least one snippet per snippet used. ``share of
+    limit`` counts `BACKWARD` times the operations of an estimate.
     """
     import keras
 
@@ -90,7 +90,7 @@ def generator(folder: Path, network: WaveNet, samples: int) -> MixGenerator:
 
 
 def make_batches(mixes: MixGenerator) -> None:
-    """Make batches of an epoch of their own, so that none has been made ahead."""
+    """Make batches of a new epoch, since none of them has been made in advance."""
     mixes.epoch += 1
     for i in range(BATCHES):
         mixes[i]

@@ -55,7 +55,7 @@ def join_channels(groups: Audio, channels: int) -> Audio:
     ----------
     groups : float32 array, (groups, samples, channels of the network)
     channels : int, >= 1
-        Of the sound that was split.
+        Channels of the sound that was split.
 
     Returns
     -------

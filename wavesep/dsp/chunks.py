@@ -26,7 +26,7 @@ AHEAD = 1  # batches that wait while one runs, so the network never waits
 
 @dataclass(frozen=True)
 class ChunkPlan:
-    """How a network's sound is cut.
+    """How a sound is cut into chunks for a network.
 
     Attributes
     ----------
@@ -152,7 +152,7 @@ class ChunkRunner:
         return np.concatenate(done, axis=1)
 
     def _run(self, batch: list[Window]) -> Audio:
-        """Estimate the chunks that are wanted and not silent; the others are zeros."""
+        """Estimate the chunks that are wanted and not silent; set the others to zero."""
         groups = len(batch[0][0])
         asked = [overlaps(window, self._wanted) and bool(window[0].any()) for window in batch]
         sounds = [window[0] for window, ask in zip(batch, asked, strict=True) if ask]
@@ -169,7 +169,10 @@ class ChunkRunner:
 
 
 def smaller_chunk(samples: int, plan: ChunkPlan) -> int:
-    """Halve the chunk while a whole sound fits in: few sizes, so networks compile few times."""
+    """Halve the chunk while a whole sound still fits in.
+
+    There are few such sizes, so a network is compiled for few shapes.
+    """
     frames = plan.chunk // plan.frame_size
     while frames > 1 and (frames + 1) // 2 * plan.frame_size >= samples:
         frames = (frames + 1) // 2
@@ -177,13 +180,13 @@ def smaller_chunk(samples: int, plan: ChunkPlan) -> int:
 
 
 def overlaps(window: Window, wanted: tuple[int, int] | None) -> bool:
-    """Tell if a chunk holds anything of a range of samples."""
+    """Tell if a chunk overlaps a range of samples."""
     _, start, length = window
     return wanted is None or (start < wanted[1] and start + length > wanted[0])
 
 
 def run_batch(network: Network, sounds: list[Audio], batch_size: int) -> list[Audio]:
-    """Run the windows of sounds in batches, filled up so that the shape is always the same."""
+    """Run the windows of sounds in batches, padded so that the shape is always the same."""
     if not sounds:
         return []
     windows = np.concatenate(sounds)
@@ -194,12 +197,12 @@ def run_batch(network: Network, sounds: list[Audio], batch_size: int) -> list[Au
 
 
 def active_frames(sound: Audio, plan: ChunkPlan) -> NDArray[np.bool_]:
-    """Tell which frames of a sound hold anything but zeros: ``(groups, frames)``."""
+    """Tell which frames of a sound are not all zeros: ``(groups, frames)``."""
     return np.any(sound.reshape(len(sound), -1, plan.frame_size * sound.shape[2]), axis=2)
 
 
 def silence(estimate: Audio, active: NDArray[np.bool_], plan: ChunkPlan) -> None:
-    """Set the frames of an estimate to zero that depend on digital silence alone.
+    """Set to zero the frames of an estimate that depend on digital silence alone.
 
     Parameters
     ----------

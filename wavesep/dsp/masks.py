@@ -1,7 +1,7 @@
 """Masks: the share of a source in each frequency of a mixture's frames, from 0 to 1.
 
-Spectra are those of `Stft`, ``(..., bins, frames)``. A mask is multiplied with the mixture's, which
-keep their phase.
+Spectra are those of `Stft`, ``(..., bins, frames)``. A mask multiplies the spectrum of the mixture
+and keeps its phase.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def ratio_mask(ours: Magnitudes, others: Magnitudes, power: float = 1.0) -> Mask
     ours, others : float32 array, (..., bins, frames)
         Magnitudes, >= 0, of the source and of all the rest.
     power : float, > 0
-        With 2 it is the Wiener filter.
+        2 gives the Wiener filter.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def ratio_mask(ours: Magnitudes, others: Magnitudes, power: float = 1.0) -> Mask
     .. [1] A. Liutkus and R. Badeau, "Generalized Wiener filtering with fractional power
        spectrograms", ICASSP 2015.
     """
-    # the louder one is 1, so no power is too small or too large for float32
+    # divided by the louder magnitude, no power overflows or underflows float32
     louder = np.maximum(ours, others)
     louder = np.where(louder > 0, louder, 1)
     mine, theirs = (ours / louder) ** power, (others / louder) ** power
@@ -68,7 +68,7 @@ def binary_mask(ours: Magnitudes, others: Magnitudes) -> Mask:
 
 
 def centre_mask(left: Spectra, right: Spectra) -> Mask:
-    """Return how far each frequency of a stereo sound lies in the centre.
+    """Return how central each frequency of a stereo sound is.
 
     It is the similarity of Avendano [1]_, with the real part of the cross spectrum in place of its
     magnitude: equally loud channels that are not in phase do not count as the centre.
@@ -80,8 +80,8 @@ def centre_mask(left: Spectra, right: Spectra) -> Mask:
     Returns
     -------
     float32 array, (..., bins, frames)
-        In [0, 1]: 1 where both channels are equal; 0 where they are a quarter of a period or more
-        apart, or one or both are silent.
+        In [0, 1]. 1 where both channels are equal. 0 where their phases differ by a quarter of a
+        period or more, or a channel is silent.
 
     References
     ----------
@@ -127,12 +127,12 @@ def harmonic_mask(
     Parameters
     ----------
     f0 : float array, (..., frames)
-        Fundamental frequencies in Hz, as of `track_f0`; nan where there is none.
+        Fundamental frequencies in Hz, as `track_f0` returns them; nan where there is none.
     voiced : bool array, (..., frames)
     sample_rate : int, > 0
         In Hz.
     window : int, >= 2
-        Samples in a frame of the transform that is masked, even.
+        Samples in a frame of the masked transform; even.
 
     Returns
     -------

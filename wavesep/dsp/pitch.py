@@ -37,14 +37,14 @@ def track_f0(
     lowest, highest : float, > 0
         Range of the search, in Hz.
     resolution : float, in (0, 1)
-        Step of the search, in semitones. The time it takes grows with its inverse squared.
+        Step of the search, in semitones. Half the step takes four times as long.
 
     Returns
     -------
     f0 : float64 array, (frames,)
-        In Hz; nan where nothing is voiced.
+        In Hz; nan in frames that are not voiced.
     voiced : bool array, (frames,)
-        No frames where the sound is shorter than the window.
+        Both arrays are empty if the sound is shorter than the window.
 
     References
     ----------
@@ -54,7 +54,7 @@ def track_f0(
     if len(audio) < window:
         return np.zeros(0), np.zeros(0, bool)
     length = window + 2 * round((PERIODS * sample_rate / lowest - window) / 2)
-    spare = (length - window) // 2  # on each side, so that frames keep their middle and number
+    spare = (length - window) // 2  # on each side: the number and middles of frames stay the same
     about = np.pad(audio, spare) if spare > 0 else audio[-spare : len(audio) + spare]
     f0, voiced, _ = librosa.pyin(
         about, sr=sample_rate, fmin=lowest, fmax=highest, frame_length=length, hop_length=hop,

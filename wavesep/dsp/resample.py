@@ -20,7 +20,7 @@ class Resampler:
     Parameters
     ----------
     in_rate, out_rate : int
-        In Hz. If they are equal, the blocks come out as they are.
+        In Hz. If they are equal, the blocks are returned unchanged.
     channels : int
     """
 
@@ -58,10 +58,10 @@ def tail(in_rate: int, out_rate: int) -> int:
 
 @cache
 def lag(in_rate: int, out_rate: int) -> int:
-    """Return the most samples, at ``in_rate``, that a `Resampler` holds back.
+    """Return the largest number of samples, at ``in_rate``, that a `Resampler` holds back.
 
-    It is measured: soxr holds back the length of its filter and gives its output in blocks, and
-    `soxr.ResampleStream.delay` tells only what is held back now.
+    The number is measured: soxr holds back the length of its filter and gives its output in
+    blocks. `soxr.ResampleStream.delay` returns only the samples held back at the moment.
     """
     if in_rate == out_rate:
         return 0

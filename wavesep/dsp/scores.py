@@ -2,8 +2,8 @@
 
 Conventions
 -----------
-Signals are ``(samples,)`` or ``(samples, channels)``; channels are taken together, as one long
-signal, and no mean is removed. Computed in float64.
+Signals are ``(samples,)`` or ``(samples, channels)``. The channels are joined to one long signal.
+No mean is removed. Computed in float64.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def si_sdr(reference: NDArray[Any], estimate: NDArray[Any]) -> float:
     Returns
     -------
     float
-        In dB; higher is better. ``inf`` for a perfect estimate, ``-inf`` for one that holds
-        nothing of the reference, ``nan`` if the reference or the estimate is silent.
+        In dB; higher is better. ``inf`` for a perfect estimate, ``-inf`` for one that is
+        orthogonal to the reference, ``nan`` if the reference or the estimate is silent.
 
     Raises
     ------
@@ -52,8 +52,8 @@ def si_sdr(reference: NDArray[Any], estimate: NDArray[Any]) -> float:
 def sdr(reference: NDArray[Any], estimate: NDArray[Any]) -> float:
     """Signal-to-distortion ratio over the whole signal, in dB.
 
-    The energy of the reference over that of the error, as in the Music Demixing Challenge [1]_;
-    unlike BSS Eval's SDR it allows no filter and no gain.
+    It is the energy of the reference over that of the error, as in the Music Demixing Challenge
+    [1]_. Unlike BSS Eval's SDR, it allows no filter and no gain.
 
     Parameters
     ----------
@@ -87,7 +87,13 @@ def sdr(reference: NDArray[Any], estimate: NDArray[Any]) -> float:
 def flat_pair(
     reference: NDArray[Any], estimate: NDArray[Any]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return both signals as one long float64 vector each, or raise ValueError."""
+    """Return each signal as one long float64 vector.
+
+    Raises
+    ------
+    ValueError
+        If the two shapes differ.
+    """
     if reference.shape != estimate.shape:
         raise ValueError(f"shapes differ: reference {reference.shape}, estimate {estimate.shape}")
     return (
@@ -102,6 +108,6 @@ def accuracy(truth: NDArray[np.bool_], answer: NDArray[np.bool_]) -> float:
 
 
 def f1(truth: NDArray[np.bool_], answer: NDArray[np.bool_]) -> float:
-    """Return the harmonic mean of precision and recall; 1 where nothing is true nor answered."""
+    """Return the harmonic mean of precision and recall; 1 if no truth and no answer is true."""
     both, either = np.sum(truth & answer), np.sum(truth) + np.sum(answer)
     return float(2 * both / either) if either else 1.0

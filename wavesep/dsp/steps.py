@@ -15,18 +15,17 @@ from .chunks import ChunkPlan, Network, active_frames, silence
 
 
 class StepRunner:
-    """Estimates a sound of any length as it comes.
+    """Estimates a sound of any length while it is pushed.
 
     Parameters
     ----------
     network : callable
-        Maps what follows its last input, ``(groups, chunk, channels)``, to the estimate of what
-        came ``right_context`` samples earlier, ``(groups, chunk, out_channels)``, which is written
-        to.
+        Maps the next samples, ``(groups, chunk, channels)``, to the estimate of the samples
+        ``right_context`` earlier, ``(groups, chunk, out_channels)``, which is written to.
     plan : ChunkPlan
-        Its chunk is the step.
+        Its chunk is the length of a step.
     groups, channels : int
-        Of the sound.
+        Groups of the sound and channels of each.
     primed : bool
         Whether the network begins as if silence came before. Else it is given ``left_context``
         samples of silence first.
@@ -34,7 +33,8 @@ class StepRunner:
     Attributes
     ----------
     latency : int
-        A sample of the estimate comes out when at most this many samples have come in after it.
+        Each sample of the estimate is returned when at most this many later samples have been
+        pushed.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class StepRunner:
         context = plan.left_context + plan.right_context
         self._pending = np.zeros((groups, 0, channels), np.float32)
         self._active = np.zeros((groups, context // plan.frame_size), np.bool_)
-        self._samples = 0  # pushed and not given back
+        self._samples = 0  # pushed, with no estimate returned yet
         self.latency = plan.right_context + plan.chunk - 1
         before = plan.left_context
         if primed:  # the first step of a network is slow, so it runs before the first block

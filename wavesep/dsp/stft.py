@@ -14,10 +14,10 @@ Magnitudes = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Stft:
-    """A transform with a Hann window and its inverse, exact where frames overlap enough.
+    """A transform with a Hann window, and its inverse, which is exact if frames overlap enough.
 
-    Frame k covers the samples from ``k * hop`` to ``k * hop + window``: nothing is padded, so a
-    piece of a song that starts at a multiple of ``hop`` has the frames that the song has there.
+    Frame k covers the samples from ``k * hop`` to ``k * hop + window``. Nothing is padded. So a
+    piece of a song that starts at a multiple of ``hop`` has the same frames as the song there.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Stft:
 
     def analyse(self, audio: NDArray[np.float32]) -> Spectra:
         """Return the frames of a sound: ``(..., samples)`` to ``(..., bins, frames)``."""
-        import librosa  # takes half a second, and most models do without
+        import librosa  # takes half a second, and most models do not need it
 
         spectra: Spectra = librosa.stft(
             audio, n_fft=self.window, hop_length=self.hop, center=False, dtype=np.complex64
@@ -77,7 +77,7 @@ class Stft:
 
 
 def frame_windows(magnitudes: Magnitudes, frames: int) -> Magnitudes:
-    """Return every run of so many frames, a view.
+    """Return every run of ``frames`` consecutive frames, as a view.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Engines: trained networks, ready to run. One place chooses what runs them."""
+"""Engines run trained networks: two protocols, and the choice between OpenVINO and Keras."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def open_engine(model: ModelFile, options: Options | None = None) -> Engine:
     ----------
     model : ModelFile
     options : Options, optional
-        Default: all "auto".
+        Default: ``Options()``.
 
     Raises
     ------
     OptionError
-        If an option cannot be chosen here: see `Options`.
+        If an option is not available here: see `Options`.
     """
     options = options or Options()
     if isinstance(model.architecture, Rule):
@@ -45,7 +45,13 @@ def open_engine(model: ModelFile, options: Options | None = None) -> Engine:
 
 
 def open_network(model: ModelFile, options: Options | None = None) -> Network:
-    """Make a network ready to run; see `open_engine`."""
+    """Make a network ready to run; the parameters are those of `open_engine`.
+
+    Raises
+    ------
+    OptionError
+        If an option is not available here: see `Options`.
+    """
     options = options or Options()
     if runs_openvino(model, options):
         from .openvino.network import OpenvinoNetwork
@@ -57,7 +63,13 @@ def open_network(model: ModelFile, options: Options | None = None) -> Network:
 
 
 def runs_openvino(model: ModelFile, options: Options) -> bool:
-    """Tell if OpenVINO runs a network, and else load Keras; or raise OptionError."""
+    """Tell if OpenVINO runs a network; if not, load Keras.
+
+    Raises
+    ------
+    OptionError
+        If an option is not available here, or the backend of Keras is missing.
+    """
     on_cpu = options.device in (None, "cpu", "cpu:0")
     installed = find_spec("openvino") is not None
     if options.engine == "openvino" and not on_cpu:
@@ -65,17 +77,17 @@ def runs_openvino(model: ModelFile, options: Options) -> bool:
             f'the engine "openvino" runs on the CPU, not on {options.device!r}: use "keras"'
         )
     if options.engine == "openvino" and not installed:
-        raise OptionError('OpenVINO is not installed: "pip install openvino", or use "keras"')
+        raise OptionError('OpenVINO is not installed: pip install openvino, or use "keras"')
     if options.engine != "keras" and on_cpu and installed:
         from .openvino.network import GRAPHS
 
         if model.kind in GRAPHS:
             return True
         if options.engine == "openvino":
-            raise OptionError(f'OpenVINO has no graph of a {model.kind}: use engine="keras"')
+            raise OptionError(f'OpenVINO cannot run a {model.kind}: use "keras"')
     if options.threads is not None:
         raise OptionError(
-            "threads are OpenVINO's: set TF_NUM_INTRAOP_THREADS or OMP_NUM_THREADS for Keras"
+            "threads can only be set for OpenVINO: set TF_NUM_INTRAOP_THREADS or OMP_NUM_THREADS"
         )
     load_backend()
     return False

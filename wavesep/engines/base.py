@@ -23,20 +23,20 @@ STEP_FRAMES, STEP_SAMPLES = 192, 6_144
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What runs a network, and how.
+    """Options for running a network.
 
     Attributes
     ----------
     engine : {"auto", "openvino", "keras"}
-        "openvino" runs on the CPU, "keras" wherever Keras's backend does. "auto" takes Keras for a
-        GPU that ``device`` asks for and for a network that OpenVINO has no graph of, and else
-        OpenVINO where it is installed.
+        "openvino" runs on the CPU, "keras" on the devices of its backend. "auto" takes OpenVINO
+        if it is installed, has a graph of the network, and ``device`` does not ask for a GPU.
+        Otherwise it takes Keras.
     precision : {"auto", "float32", "bfloat16"}
         "auto" takes bfloat16 where that is faster.
     device : str, optional
-        "cpu", "gpu", "gpu:1" …; default: the CPU for OpenVINO, what its backend prefers for Keras.
+        "cpu", "gpu", "gpu:1" …; default: the CPU for OpenVINO, the backend's choice for Keras.
     threads : int, >= 1, optional
-        That OpenVINO computes in. Default: one for each core.
+        Threads of OpenVINO. Default: one for each core.
 
     Raises
     ------
@@ -50,7 +50,7 @@ class Options:
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        """Raise OptionError unless all can be chosen."""
+        """Check the options, and raise OptionError."""
         if self.engine not in ENGINES:
             raise OptionError(f"no engine {self.engine!r}: choose one of {', '.join(ENGINES)}")
         if self.precision not in PRECISIONS:
@@ -122,8 +122,8 @@ class Stepper(Protocol):
 class Engine(Protocol):
     """A system that is ready to separate.
 
-    An engine knows nothing of files, chunks or sample rates. It maps a batch of mixtures that hold
-    their context to a batch of estimates that do not.
+    It maps a batch of mixtures with their context to a batch of estimates without it. An engine
+    knows nothing of files, chunks or sample rates.
 
     Attributes
     ----------
@@ -152,5 +152,5 @@ class Engine(Protocol):
         ...
 
     def stepper(self, groups: int) -> Stepper:
-        """Return the engine at the beginning of a stream, for so many sounds side by side."""
+        """Return a stepper at the beginning of a stream of ``groups`` parallel sounds."""
         ...

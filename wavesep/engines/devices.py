@@ -1,4 +1,4 @@
-"""Keras's devices: where its backend runs, in what precision, and whether it compiles."""
+"""Settings of Keras: the device, the precision, and whether XLA compiles."""
 
 from __future__ import annotations
 
@@ -38,10 +38,15 @@ def computing_in(precision: str) -> Iterator[None]:
 
 
 def device_type(device: str | None) -> str:
-    """Return where Keras's backend runs, "cpu" or "gpu", or raise OptionError.
+    """Return the type of the device that Keras's backend uses, "cpu" or "gpu".
 
     Backends refuse a device in different ways, and TensorFlow uses the CPU without a warning. So a
-    tensor is made on the device, and its place is read.
+    tensor is made on the device, and the device of the tensor is read.
+
+    Raises
+    ------
+    OptionError
+        If the backend has no such device.
     """
     known = re.fullmatch(r"(cpu|gpu)(:\d+)?", device or "")
     try:

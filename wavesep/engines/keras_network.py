@@ -1,4 +1,4 @@
-"""A network run by Keras, on the backend and the device that it has."""
+"""Networks run by Keras, on any backend and device."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class KerasNetwork:
     precision : {"auto", "float32", "bfloat16"}
         "auto" takes bfloat16 on a GPU and float32 on a CPU.
     device : str, optional
-        "cpu", "gpu", "gpu:1" …; default: what the backend prefers.
+        "cpu", "gpu", "gpu:1" …; default: the backend's choice.
 
     Raises
     ------
@@ -56,7 +56,7 @@ class KerasNetwork:
         self._network.compile(jit_compile=jit_compile(found))
 
     def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """See `Network`. A batch too large for the device's memory is halved, now and later."""
+        """See `Network`. A batch too large for the memory of the device is halved from then on."""
         with self._lock, on(self._device):
             while True:
                 try:
@@ -122,7 +122,7 @@ class Past(keras.layers.Layer):
         self.frames = frames
 
     def build(self, shape: tuple[int, ...]) -> None:
-        """Begin with zeros."""
+        """Make the past: zeros at first."""
         self.past = self.add_weight(
             shape=(shape[0], self.frames, *shape[2:]),
             initializer="zeros",
@@ -138,5 +138,5 @@ class Past(keras.layers.Layer):
         return seen
 
     def compute_output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape of what `call` gives."""
+        """Return the shape of the output of `call`."""
         return shape[0], self.frames + shape[1], *shape[2:]

@@ -1,4 +1,4 @@
-"""Systems that mask the mixture's spectrum: analysis, masks, synthesis."""
+"""Systems that mask the spectrum of the mixture: analysis, masks, synthesis."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class MaskEngine:
     Parameters
     ----------
     masks : callable
-        Given the mixtures, ``(batch, samples, channels)``, their spectra, ``(batch, channels, bins,
-        frames)``, and which frames are wanted, it returns their masks, ``(batch, targets, channels,
-        bins, wanted frames)``.
+        Maps the mixtures, ``(batch, samples, channels)``, their spectra, ``(batch, channels, bins,
+        frames)``, and the slice of the wanted frames to masks, ``(batch, targets, channels, bins,
+        wanted frames)``.
     stft : Stft
     context : (int, int)
-        In samples, multiples of the hop.
+        Left and right context in samples, multiples of the hop.
     step : int
         Samples that a stream computes at a time.
     precision : {"float32", "bfloat16"}

@@ -1,4 +1,4 @@
-"""Streams of networks that keep no past: every step computes the context again."""
+"""Streams of networks without memory: every step computes the context again."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ class WindowStepper:
     network : callable
         Maps ``context + samples`` of a sound to ``samples`` of its estimate.
     context : int
-        The left and the right one together.
+        Left plus right context, in samples.
     samples : int
+        Length of a step.
     """
 
     primed = True
@@ -35,5 +36,5 @@ class WindowStepper:
             self._heard = np.zeros_like(mixtures[:, :1]).repeat(self._context, axis=1)
         sound = np.concatenate([self._heard, mixtures], axis=1)
         self._heard = sound[:, mixtures.shape[1] :]
-        # together, many groups would take much memory
+        # all groups at once would take much memory
         return np.concatenate([self._network(sound[i : i + 1]) for i in range(len(sound))])

@@ -18,8 +18,8 @@ HOP = WINDOW // 4
 def ratio_mask(target: Audio, rest: Audio) -> Audio:
     """Separate a target from its mixture by the ideal ratio mask.
 
-    Each frequency of the mixture's STFT is multiplied by the target's share of the two magnitudes. The
-    phase is the mixture's [1]_.
+    Each frequency of the mixture's STFT is multiplied by the target's share of the two magnitudes.
+    The phase is the mixture's [1]_.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ def ratio_mask(target: Audio, rest: Audio) -> Audio:
 def binary_mask(target: Audio, rest: Audio) -> Audio:
     """Separate a target from its mixture by the ideal binary mask.
 
-    Each frequency of the mixture's STFT goes to the louder stem [1]_. Parameters and
-    return value are those of `ratio_mask`.
+    Each frequency of the mixture's STFT goes to the louder stem [1]_. Parameters and return value
+    are those of `ratio_mask`.
 
     References
     ----------
@@ -56,7 +56,7 @@ def binary_mask(target: Audio, rest: Audio) -> Audio:
 def _masked(
     target: Audio, rest: Audio, mask: Callable[[Magnitudes, Magnitudes], masks.Mask]
 ) -> Audio:
-    short = max(WINDOW - len(target), 0)  # librosa warns of less than a window
+    short = max(WINDOW - len(target), 0)  # librosa warns if the sound is shorter than a window
     ours, others = (
         librosa.stft(np.pad(audio.T, ((0, 0), (0, short))), n_fft=WINDOW, hop_length=HOP)
         for audio in (target, rest)

@@ -13,7 +13,7 @@ from ..audio import Audio
 from ..pictures import DPI, WIDTH, draw_loudness, draw_panels, mel_power
 
 SECONDS = 8.0  # of a song that is drawn
-FLOOR = -70  # dB below the loudest that is drawn
+FLOOR = -70  # dB relative to the loudest: the quietest level that is drawn
 
 
 def draw_spectrograms(
@@ -24,13 +24,13 @@ def draw_spectrograms(
     Parameters
     ----------
     sounds : dict of str to array, (samples, channels)
-        By what is written beside them.
+        The keys are the titles of the panels.
     sample_rate : int
         In Hz.
     start : int
         The first sample.
     path : Path
-        Of the PNG; its folder is made where missing.
+        The PNG file. Its folder is made if it is missing.
     """
     part = slice(start, start + round(SECONDS * sample_rate))
     powers = {name: mel_power(audio[part], sample_rate) for name, audio in sounds.items()}
@@ -42,7 +42,7 @@ def draw_spectrograms(
 def draw_masks(
     mixture: Audio, stems: Mapping[str, Audio], sample_rate: int, start: int, path: Path
 ) -> None:
-    """Draw some seconds of a mixture and, below it, the share of it that each system takes.
+    """Draw some seconds of a mixture and, below it, the mask of each system.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def draw_masks(
     start : int
         The first sample.
     path : Path
-        Of the PNG; its folder is made where missing.
+        The PNG file. Its folder is made if it is missing.
     """
     part = slice(start, start + round(SECONDS * sample_rate))
     whole = mel_power(mixture[part], sample_rate)
@@ -68,21 +68,21 @@ def draw_masks(
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a picture as a PNG, in a folder that is made where missing."""
+    """Write a picture as a PNG file; make its folder if it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=DPI)
 
 
 def draw_boxes(scores: Mapping[str, Sequence[float]], title: str, path: Path) -> None:
-    """Draw a box of each system's scores over all songs, and each song as a dot.
+    """Draw a box plot of each system's scores, and each score as a dot.
 
     Parameters
     ----------
     scores : dict of str to sequence of float
-        In dB, by the system.
+        Scores of each system, in dB.
     title : str
     path : Path
-        Of the PNG.
+        The PNG file.
     """
     figure = Figure(figsize=(WIDTH, 1 + 0.5 * len(scores)), layout="constrained")
     axis = figure.subplots()

@@ -34,10 +34,10 @@ def summarise(scores: Sequence[TrackScores]) -> dict[str, Summary]:
     Returns
     -------
     dict of str to dict
-        Means of SI-SDR, its gain and SDR; GNSDR, the mean of NSDR by length; median and least of
-        SI-SDR and of its gain. A window that lacks a score is left out of that figure: where an
-        estimate is silent, only its SDR counts; where the accompaniment is, nothing does.
-        "lacking" is the number of songs with such a window.
+        Means of SI-SDR, its gain and SDR; GNSDR, the mean of NSDR weighted by length; median and
+        least of SI-SDR and of its gain. A window without a score is left out of that figure. If an
+        estimate is silent, only its SDR counts. If the accompaniment is silent, no score counts.
+        "lacking" is the number of songs with a window without a score.
     """
     return {system: summarise_system(scores, system) for system in scores[0].systems}
 
@@ -57,7 +57,7 @@ def summarise_system(scores: Sequence[TrackScores], system: str) -> Summary:
 
 
 def lacking(scores: Sequence[TrackScores]) -> dict[str, list[str]]:
-    """Return the songs of which a window lacks a score, and the systems that it lacks it for."""
+    """Return the songs with a window without a score, and the systems concerned."""
     lacks = {
         track.key: [system for system in track.systems if lacks_score(track, system)]
         for track in scores
@@ -72,17 +72,17 @@ def lacks_score(track: TrackScores, system: str) -> bool:
 
 
 def lacking_lines(scores: Sequence[TrackScores]) -> list[str]:
-    """Return a line for each song that a mean leaves out."""
+    """Return a line for each song with windows that the means leave out."""
     everyone = [*scores[0].systems]
     return [
-        f"{song} is left out where it has no score: "
-        + ("by any system" if systems == everyone else f"by {', '.join(systems)}")
+        f"{song}: windows without a score are left out of the means of "
+        + ("all systems" if systems == everyone else ", ".join(systems))
         for song, systems in lacking(scores).items()
     ]
 
 
 def mean(values: Sequence[float], weights: Sequence[float] | None = None) -> float:
-    """Return the mean of what is a number, for a silent estimate has no score; nan if none is."""
+    """Return the mean of the finite values, with weights if given; nan if there is none."""
     known = np.isfinite(values)
     weight = np.ones(len(values)) if weights is None else np.asarray(weights)
     if not known.any():
@@ -118,9 +118,9 @@ def summary_rows(scores: Sequence[TrackScores]) -> list[dict[str, str | float]]:
 
 
 def bss_eval_rows(scores: Sequence[TrackScores]) -> list[dict[str, str | float]]:
-    """Return BSS Eval v4's medians over songs of medians over frames, as rows of a table.
+    """Return the scores of BSS Eval v4, medians over frames and then songs, as rows of a table.
 
-    Empty if it was not measured.
+    The list is empty if BSS Eval was not computed.
     """
     return [
         {"system": system, "stem": stem}
@@ -136,8 +136,9 @@ def write_report(
 ) -> Path:
     """Write the report: a page, a table and a summary.
 
-    ``report.html`` has pictures, ``scores.csv`` a line for each window and system, and
-    ``summary.json`` what `summarise` returns, the songs that lack scores, and those that failed.
+    ``report.html`` is the page, with pictures. ``scores.csv`` has a line for each window and
+    system. ``summary.json`` holds the result of `summarise`, the songs with missing scores, and the
+    songs that failed.
 
     Parameters
     ----------
@@ -145,12 +146,12 @@ def write_report(
     out : path
         The folder of the evaluation.
     failures : dict of str to str
-        Songs that could not be scored, and why.
+        Songs that could not be scored, and the reason for each.
 
     Returns
     -------
     Path
-        Of the page.
+        The path of the page.
     """
     out = Path(out)
     gains = {
@@ -158,10 +159,10 @@ def write_report(
         for system in scores[0].systems
         if system != "mixture"
     }
-    draw_boxes(gains, "SI-SDR gain of the vocals over the mixture, a dot a song", out / BOXES)
+    draw_boxes(gains, "SI-SDR gain of the vocals over the mixture, one dot per song", out / BOXES)
     for i, model in enumerate(windowed_models(scores)):
         windows = {t.key: [row["si_sdr_gain"] for row in t.systems[model]] for t in scores}
-        draw_boxes(windows, f"SI-SDR gain of {model}, a dot a window", out / SONG_BOXES.format(i))
+        draw_boxes(windows, f"SI-SDR gain of {model}, one dot per window", out / SONG_BOXES.format(i))
     write_text(out / TABLE, as_csv(scores))
     write_text(out / PAGE, page(scores, failures))
     figures = {
@@ -173,7 +174,7 @@ def write_report(
 
 
 def windowed_models(scores: Sequence[TrackScores]) -> list[str]:
-    """Return the models whose windows are shown song by song: all, if there are windows."""
+    """Return the models whose windows are drawn by song: all if songs are cut into windows."""
     settings = scores[0].settings
     return [*settings["models"]] if settings["window"] else []
 
@@ -196,12 +197,12 @@ def as_csv(scores: Sequence[TrackScores]) -> str:
 
 
 def page(scores: Sequence[TrackScores], failures: Mapping[str, str]) -> str:
-    """Return the page: summary, boxes, and each song with its picture."""
+    """Return the page: summary, box plots, and the picture of each song."""
     settings = scores[0].settings
     windows = f"windows of {settings['window']:g} s" if settings["window"] else "whole songs"
     count = sum(len(track.starts) for track in scores)
     return PAGE_TEMPLATE.substitute(
-        what=f"{len(scores)} songs, {count} scores: {windows}, as far as they are sung",
+        what=f"{len(scores)} songs, {count} scores: {windows} with vocals",
         summary=table(summary_rows(scores)),
         bss_eval=table(bss_eval_rows(scores)),
         boxes="".join(
@@ -219,7 +220,7 @@ def page(scores: Sequence[TrackScores], failures: Mapping[str, str]) -> str:
 
 
 def table(rows: Sequence[Mapping[str, str | float]]) -> str:
-    """Return rows as a table of HTML; nothing if there are none."""
+    """Return rows as an HTML table; an empty text if there are none."""
     if not rows:
         return ""
     heads = "".join(f"<th{align(value)}>{escape(name)}</th>" for name, value in rows[0].items())
@@ -231,7 +232,7 @@ def table(rows: Sequence[Mapping[str, str | float]]) -> str:
 
 
 def cell(value: str | float) -> str:
-    """Return a cell of a table."""
+    """Return a value as a cell of an HTML table."""
     return f"<td{align(value)}>{escape(decibels(value))}</td>"
 
 
@@ -243,7 +244,7 @@ def decibels(value: str | float) -> str:
 
 
 def align(value: str | float) -> str:
-    """Return the attribute of a column of such values."""
+    """Return the HTML attribute for a column of text; none for numbers."""
     return " class=name" if isinstance(value, str) else ""
 
 
@@ -268,11 +269,12 @@ thead th {position: sticky; top: 0; background: #fff; border-bottom: 2px solid #
 img {max-width: 100%} .bad {color: #a00} .scroll {overflow-x: auto; margin: 1rem 0}
 </style>
 <h1>How well the vocals are isolated</h1>
-<p>$what. In dB; higher is better. The mixture is what one has without a model; the masks know the
-true stems and are what a system that weighs frequencies could reach. GNSDR is the gain of BSS Eval
-v3's SDR, a mean by length. Where there is a second table, it is BSS Eval v4 (museval): medians over
-windows of 1 s, then over songs. What has no score is left out of the means: where the
-accompaniment is silent, nothing is to be separated; a silent estimate has no SI-SDR.</p>
+<p>$what. Scores are in dB; higher is better. The row "mixture" scores the mixture itself, without
+any model. The ideal masks are computed from the true stems; they show about the best that a system
+of masks can reach. GNSDR is the gain of BSS Eval v3's SDR, a mean weighted by length. A second
+table, if there is one, shows BSS Eval v4 (museval): medians over windows of 1 s, then over songs.
+Windows without a score are left out of the means: if the accompaniment is silent, there is nothing
+to separate, and a silent estimate has no SI-SDR.</p>
 $summary
 $lacking
 $bss_eval
@@ -281,7 +283,7 @@ $failures
 <h2>Songs</h2>
 <p>SI-SDR of the vocals.</p>
 $songs
-<h2>What it looks like</h2>
-<p>Of each song, the eight seconds whose vocals are loudest.</p>
+<h2>Spectrograms</h2>
+<p>The eight seconds of each song with the loudest vocals.</p>
 $pictures
 </html>""")

@@ -46,9 +46,9 @@ class Settings:
     Attributes
     ----------
     models : dict of str to str
-        Of each model's name or file, the fingerprint of its weights.
+        Fingerprint of the weights of each model, by its name or file.
     window : float, optional
-        Seconds; default: whole songs.
+        Length of a window in seconds; default: whole songs.
     bss_eval : bool
         Also compute BSS Eval v4, which is by far the slowest score.
     """
@@ -61,20 +61,29 @@ class Settings:
     def of(
         cls, models: Sequence[str], window: float | None = None, bss_eval: bool = False
     ) -> Settings:
-        """Read the models, and raise OptionError or ModelFileError on what cannot work."""
+        """Read the models and check the settings.
+
+        Raises
+        ------
+        OptionError
+            If the window is not longer than 0 s, a model is given twice or is the name of the
+            mixture or an ideal mask, or museval is missing for BSS Eval.
+        ModelFileError
+            If a model is missing, damaged or not a model of wavesep.
+        """
         if window is not None and not window > 0:
             raise OptionError(f"a window must be longer than 0 s, not {window}")
         if len(set(models)) < len(models):
-            raise OptionError("a model is given twice")
+            raise OptionError("a model is given twice: give each model once")
         if unfit := [name for name in models if name in (MIXTURE, *ORACLES)]:
-            raise OptionError(f"{unfit[0]!r} is scored as it is")
+            raise OptionError(f"{unfit[0]!r} is always scored: do not give it as a model")
         if bss_eval:
             check_bss_eval()
         return cls({m: fingerprints(m) for m in models}, window, bss_eval)
 
 
 def fingerprints(model: str) -> str:
-    """Return the fingerprint of a model's weights, of all where there are several."""
+    """Return the fingerprints of the weights of all models in a name, joined by "+"."""
     return "+".join(fingerprint(file.arrays) for file in read_models(model))
 
 
@@ -88,11 +97,11 @@ class TrackScores:
     settings : dict
         See `Settings`.
     starts, seconds : list of float
-        Of each window that counts.
+        Start and length of each window that is scored, in seconds.
     systems : dict of str to list of dict
-        Of each system, the scores of each window, in dB; nan where there is none.
+        Scores of each window by each system, in dB; nan if there is none.
     bss_eval : dict of str to dict
-        Of each system, medians over frames of the vocals' and the accompaniment's scores.
+        Scores of the vocals and the accompaniment by each system, medians over frames.
     """
 
     track: str
@@ -105,12 +114,12 @@ class TrackScores:
 
     @property
     def key(self) -> str:
-        """Where its files lie below the folders of an evaluation, without suffix."""
+        """Path of its files below the folders of an evaluation, without suffix."""
         return key_of(self.subset, self.track)
 
 
 def key_of(subset: str, track: str) -> str:
-    """Return where a song's files lie below the folders of an evaluation, without suffix."""
+    """Return the path of a song's files below the folders of an evaluation, without suffix."""
     return f"{subset}/{track}" if subset else track
 
 
@@ -132,19 +141,24 @@ def evaluate(
     tracks : sequence of Track
     settings : Settings
     out : path
-        Folder of this evaluation: ``scores/``, a JSON file a song; ``pictures/``; with BSS Eval
-        ``museval/SYSTEM/``, museval's own JSON files.
+        Folder of this evaluation. It holds ``scores/``, one JSON file for each song, ``pictures/``
+        and, with BSS Eval, ``museval/SYSTEM/``, the JSON files of museval.
     jobs : int, >= 1
         Processes. Each holds one song and one system's estimates in memory.
     progress : callable, optional
-        Called with the scores of each song that is done, or None for one that cannot be.
+        Called with the scores of each song, or None for a song that could not be scored.
 
     Returns
     -------
     scores : list of TrackScores
         In the order of the songs.
     failures : dict of str to str
-        Of the songs that could not be scored, why.
+        Songs that could not be scored, and the reason for each.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written.
     """
     out = Path(out)
     for folder in (SCORES, PICTURES):
@@ -175,7 +189,7 @@ def evaluate(
 def score_in_turn(
     tracks: Sequence[Track], settings: Settings, out: Path, jobs: int = 1
 ) -> Iterator[tuple[Track, TrackScores | WavesepError]]:
-    """Yield each song with its scores, or with what is wrong with it."""
+    """Yield each song with its scores, or with the error if it cannot be scored."""
     for track in tracks:
         try:
             yield track, score_track(track, settings, out)
@@ -186,8 +200,8 @@ def score_in_turn(
 def score_apart(
     tracks: Sequence[Track], settings: Settings, out: Path, jobs: int
 ) -> Iterator[tuple[Track, TrackScores | WavesepError]]:
-    """Yield the same out of several processes, in the order in which they are done."""
-    # a fork of a process that has threads, as OpenVINO's, may hang
+    """Do the same in several processes; yield the songs in the order in which they finish."""
+    # a forked process may hang if its parent has threads, as OpenVINO does
     pool = ProcessPoolExecutor(jobs, get_context("spawn"), ignore_interrupts)
     try:
         work = {pool.submit(score_track, track, settings, out): track for track in tracks}
@@ -206,31 +220,37 @@ def ignore_interrupts() -> None:
 
 
 def load_scores(out: Path, track: Track, settings: Settings) -> TrackScores | None:
-    """Return what was stored of a song, if with the same settings."""
+    """Return the stored scores of a song if their settings are the same, else None."""
     path = out / SCORES / f"{key_of(track.subset, track.name)}.json"
     try:
         stored = TrackScores(**json.loads(path.read_text(encoding="utf-8")))
         rows = [row for system in stored.systems.values() for row in system]
         for row in [*rows, *(row for stems in stored.bss_eval.values() for row in stems.values())]:
             row.update({name: float("nan") for name, score in row.items() if score is None})
-    except (OSError, ValueError, TypeError, AttributeError):  # not there, or of another version
+    except (OSError, ValueError, TypeError, AttributeError):  # missing, or from another version
         return None
     return stored if stored.settings == asdict(settings) else None
 
 
 def score_track(track: Track, settings: Settings, out: Path) -> TrackScores:
-    """Score one song, store its scores and draw it, or raise AudioError."""
+    """Score one song, store its scores and draw it.
+
+    Raises
+    ------
+    AudioError
+        If the song cannot be read, or its vocals are silent.
+    """
     stems = track.load()
     rate = stems.sample_rate
     window = round(settings.window * rate) if settings.window else None
     parts = sung_windows(stems.vocals, window)
     if not parts:
-        raise AudioError("nobody sings in it")
+        raise AudioError("its vocals are silent, so there is nothing to score")
     key = key_of(track.subset, track.name)
     systems: dict[str, list[Row]] = {}
     medians: dict[str, dict[str, Row]] = {}
     drawn = {"mixture": stems.mixture, "true vocals": stems.vocals}
-    # the slowest part of a score, and the same for every system
+    # the slowest part of a score is the same for every system
     before = [bss_sdr(stems.vocals[p], stems.mixture[p]) for p in parts]
     for system, estimate in estimates(stems, [*settings.models]):
         systems[system] = [
@@ -255,7 +275,7 @@ def score_track(track: Track, settings: Settings, out: Path) -> TrackScores:
 def store_bss_eval(
     stems: Stems, estimate: dict[str, Audio], system: str, out: Path, key: str
 ) -> dict[str, Row]:
-    """Write museval's JSON of one system and song, and return medians over frames."""
+    """Write museval's JSON file of one system and song; return medians over frames."""
     store = bss_eval(stems, estimate, key)
     if store is None:
         return {kind: dict.fromkeys(METRICS, float("nan")) for kind in TWO_STEMS}
@@ -270,12 +290,12 @@ def store_bss_eval(
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all; what is no letter, in the name of a file, is escaped."""
+    """Write a file whole or not at all; characters that UTF-8 cannot hold are escaped."""
     write_whole(path, f"{text}\n".encode(errors="backslashreplace"))
 
 
 def write_json(path: Path, figures: Any) -> None:
-    """Write figures as JSON, which knows no nan and no infinity: null stands for them."""
+    """Write figures as JSON, with null in place of nan and infinity."""
     write_text(path, json.dumps(with_nulls(figures), indent=1, allow_nan=False))
 
 

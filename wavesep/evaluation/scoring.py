@@ -1,4 +1,4 @@
-"""One song scored: every system's estimates against the true stems."""
+"""Score the estimates of every system on one song against the true stems."""
 
 from __future__ import annotations
 
@@ -29,17 +29,25 @@ Estimates = dict[str, Audio]
 
 @cache
 def separator_of(model: str) -> Separator:
-    """Return the separator of a model, loaded once in a process, or raise OptionError."""
+    """Return the separator of a model, which is loaded once in a process.
+
+    Raises
+    ------
+    OptionError
+        If the model does not separate vocals.
+    ModelFileError
+        If the model is missing, damaged or not a model of wavesep.
+    """
     separator = Separator(model)
     if "vocals" not in separator.sources:
-        raise OptionError(f"{model} has no vocals: it gives {', '.join(separator.sources)}")
+        raise OptionError(f"{model} does not separate vocals, only {', '.join(separator.sources)}")
     return separator
 
 
 def estimates(stems: Stems, models: Sequence[str]) -> Iterator[tuple[str, Estimates]]:
-    """Yield each system's name and its estimates, one system in memory at a time.
+    """Yield the name and the estimates of each system, one system in memory at a time.
 
-    The mixture itself stands for either stem in the first; oracles and models follow.
+    The first system uses the mixture as the estimate of both stems. Ideal masks and models follow.
     """
     yield MIXTURE, {"vocals": stems.mixture, "accompaniment": stems.mixture}
     for name, oracle in ORACLES.items():
@@ -51,13 +59,13 @@ def estimates(stems: Stems, models: Sequence[str]) -> Iterator[tuple[str, Estima
 
 
 def sung_windows(vocals: Audio, window: int | None) -> list[slice]:
-    """Return the windows that count: those not far quieter than the song's loudest.
+    """Return the windows with vocals: less than `QUIET_DB` dB quieter than the loudest.
 
     Parameters
     ----------
     vocals : float32 array, (samples, channels)
     window : int, optional
-        In samples; windows follow one another, and what is left at the end does not count.
+        Length in samples. Windows do not overlap, and an incomplete one at the end is dropped.
         Default: the whole song.
     """
     window = min(window or len(vocals), len(vocals))
@@ -69,7 +77,7 @@ def sung_windows(vocals: Audio, window: int | None) -> list[slice]:
 
 
 def loudest_part(vocals: Audio, samples: int) -> int:
-    """Return where the loudest part of so many samples begins, to an eighth of its length."""
+    """Return the start of the loudest part of ``samples`` samples, to an eighth of its length."""
     power = np.square(vocals, dtype=np.float64).sum(axis=1)
     before = np.concatenate([[0.0], np.cumsum(power)])
     last = max(len(vocals) - samples, 0)
@@ -79,10 +87,11 @@ def loudest_part(vocals: Audio, samples: int) -> int:
 
 
 def score(reference: Audio, estimate: Audio, mixture: Audio, mixture_sdr: float) -> Row:
-    """Score an estimate of the vocals, in dB; gains are above the mixture itself.
+    """Score an estimate of the vocals, in dB; gains are relative to the mixture.
 
     nan means that there is no score: the estimate is silent, or equals the vocals but for rounding.
-    If the mixture equals the vocals, as in a song without accompaniment, there is no score at all. ``mixture_sdr`` is `bss_sdr` of the mixture.
+    If the mixture equals the vocals, as in a song without accompaniment, all scores are nan.
+    ``mixture_sdr`` is `bss_sdr` of the mixture.
     """
     ours, before = known(si_sdr(reference, estimate)), known(si_sdr(reference, mixture))
     gain = bss_sdr(reference, estimate) - mixture_sdr
@@ -98,18 +107,18 @@ def score(reference: Audio, estimate: Audio, mixture: Audio, mixture_sdr: float)
 
 
 def known(score: float) -> float:
-    """Return a score in dB; nan for what only rounding keeps from being infinite."""
+    """Return a score in dB, or nan if only rounding keeps it from being infinite."""
     return score if abs(score) < PERFECT_DB else float("nan")
 
 
 def finite(scores: Iterable[float]) -> NDArray[np.float64]:
-    """Return those scores that are numbers."""
+    """Return the scores that are finite."""
     values = np.array([*scores], np.float64)
     return values[np.isfinite(values)]
 
 
 def median(scores: Iterable[float]) -> float:
-    """Return the median of those scores that are numbers; nan if none is."""
+    """Return the median of the finite scores; nan if there is none."""
     values = finite(scores)
     return float(np.median(values)) if len(values) else float("nan")
 
@@ -133,20 +142,29 @@ def bss_sdr(reference: Audio, estimate: Audio) -> float:
 
 
 def check_bss_eval() -> None:
-    """Raise OptionError if museval is not there."""
+    """Check that museval is installed.
+
+    Raises
+    ------
+    OptionError
+        If it is not.
+    """
     if importlib.util.find_spec("museval") is None:
         raise OptionError('BSS Eval v4 needs museval: pip install "wavesep[evaluate]"')
 
 
 def bss_eval(stems: Stems, estimate: Estimates, name: str) -> Any | None:
-    """Score both stems by BSS Eval v4, in windows of a second, as the field does.
+    """Score both stems by BSS Eval v4 [1]_, in windows of one second.
 
     Returns
     -------
     museval.TrackStore or None
-        None where museval has no score, as of a silent stem.
-        F.-R. Stöter, A. Liutkus and N. Ito, "The 2018 Signal Separation Evaluation Campaign",
-        LVA/ICA 2018.
+        None if museval has no score, as for a silent stem.
+
+    References
+    ----------
+    .. [1] F.-R. Stöter, A. Liutkus and N. Ito, "The 2018 Signal Separation Evaluation Campaign",
+       LVA/ICA 2018.
     """
     import museval
 

@@ -1,4 +1,4 @@
-"""Systems that are ready to separate: each model's engine is made once."""
+"""Make systems ready to separate, with one engine for each model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .wiener import wiener_engine
 
 @dataclass(frozen=True)
 class ReadySystem:
-    """A system, its engine, and how its sound is cut."""
+    """A system, its engine and its chunk plan."""
 
     system: System
     engine: Engine
@@ -31,14 +31,14 @@ def open_systems(
     ----------
     tree : System or Mean
     options : Options
-        Of their engines.
+        Options of the engines.
     chunk_seconds : float, optional
         See `wavesep.Separator`.
 
     Raises
     ------
     OptionError
-        If an option cannot be chosen here, or the systems cannot separate together.
+        If an option is not available here, or the systems cannot be averaged.
     """
     check_systems(leaves(tree))
     bare: dict[int, Engine] = {}  # by the identity of the file
@@ -58,16 +58,21 @@ def open_systems(
 
 
 def check_systems(systems: list[System]) -> None:
-    """Raise OptionError unless systems can separate, together."""
+    """Check that systems can separate and be averaged.
+
+    Raises
+    ------
+    OptionError
+        If a model only detects singing, or the sources of two models differ.
+    """
     sources = systems[0].file.sources
     for system in systems:
         if isinstance(system.file.architecture, ActivityArchitecture):
             raise OptionError(
-                "this model says when somebody sings, it does not separate: "
-                "use wavesep.vocal_activity"
+                "this model detects singing and cannot separate: use wavesep.vocal_activity"
             )
         if system.file.sources != sources:
             raise OptionError(
-                f"models of different sources have no mean: {', '.join(sources)} "
+                f"models with different sources cannot be averaged: {', '.join(sources)} "
                 f"and {', '.join(system.file.sources)}"
             )

@@ -1,4 +1,4 @@
-"""Blocks of a mixture in, its stems out as far as they are ready."""
+"""Separate a mixture block by block: return the samples of the stems that are ready."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Stems = dict[str, Audio]
 
 
 class Runner(Protocol):
-    """What estimates a sound that comes in blocks: see `ChunkRunner` and `StepRunner`."""
+    """Estimates a sound block by block: see `ChunkRunner` and `StepRunner`."""
 
     def push(self, block: Audio) -> Audio:
         """Map ``(groups, samples, channels)`` to ``(groups, ready samples, out_channels)``."""
@@ -32,15 +32,16 @@ class Runner(Protocol):
 
 @dataclass(frozen=True)
 class Signal:
-    """What a mixture has, and what of it a model takes and gives.
+    """Sources, sample rates and channels of a mixture and of a model.
 
     Attributes
     ----------
     sources : tuple of str
-        The model's targets, then the one that is what they leave of the mixture.
+        The model's targets, then the source that is the mixture minus the targets.
     model_rate, model_channels : int
+        Sample rate in Hz and channels of the model.
     sample_rate, channels : int
-        Of the mixture and of the stems.
+        Sample rate in Hz and channels of the mixture and of the stems.
     """
 
     sources: tuple[str, ...]
@@ -51,12 +52,12 @@ class Signal:
 
 
 class Pipeline:
-    """The way of a mixture to its stems: another rate, other channels, a network, and all back.
+    """Converts a mixture to the rate and channels of a model, separates it, and converts back.
 
     Parameters
     ----------
     runner : Runner
-        Takes and gives groups of the model's channels, at the model's rate.
+        Maps groups of the model's channels to estimates, at the model's rate.
     signal : Signal
     """
 
@@ -76,9 +77,9 @@ class Pipeline:
         Raises
         ------
         NonFiniteAudioError
-            If a sample is NaN or infinite: nothing of the block has been taken.
+            If a sample is NaN or infinite. The block is not used then.
         AudioError
-            If a sample is beyond 100: nor then.
+            If the magnitude of a sample is above 100. The block is not used then either.
         """
         check_sound(block, self.samples)
         self.samples += len(block)
@@ -106,13 +107,13 @@ class Pipeline:
         return self._back.push(self._join(self._runner.push(groups)))
 
     def _join(self, estimate: Audio) -> Audio:
-        """Return the targets one beside the other, each in the channels of the mixture."""
+        """Return the targets side by side, each in the channels of the mixture."""
         targets = np.split(estimate, len(self._signal.sources) - 1, axis=2)
         return np.concatenate([join_channels(t, self._signal.channels) for t in targets], axis=1)
 
     def _stems(self, estimate: Audio) -> Stems:
         """Name the targets, and give the rest of the mixture to the last source."""
-        count = min(len(estimate), len(self._mixture))  # what goes beyond comes of the tail's zeros
+        count = min(len(estimate), len(self._mixture))  # further samples belong to the tail's zeros
         check_estimate(estimate)
         targets = np.split(estimate[:count], len(self._signal.sources) - 1, axis=1)
         rest = self._mixture.take(count) - sum(targets)
@@ -120,12 +121,12 @@ class Pipeline:
 
 
 class MeanPipeline:
-    """Several pipelines for one mixture; its stems are the means of theirs.
+    """Runs several pipelines on one mixture and averages their stems.
 
     Parameters
     ----------
     pipelines : list of Pipeline or MeanPipeline
-        Of the same sources and channels.
+        All have the same sources and channels.
     sources : tuple of str
     channels : int
         Of the mixture.
@@ -160,7 +161,7 @@ class MeanPipeline:
             yield self._means([*parts])
 
     def _means(self, parts: list[Stems]) -> Stems:
-        """Return the means as far as all are ready."""
+        """Return the means of the samples that all pipelines have ready."""
         for ready, stems in zip(self._ready, parts, strict=True):
             for source, stem in stems.items():
                 ready[source].put(stem)
@@ -175,6 +176,6 @@ AnyPipeline = Pipeline | MeanPipeline
 
 
 def joined(parts: Iterable[Stems]) -> Stems:
-    """Return stems that came in parts as one."""
+    """Concatenate the parts of stems."""
     together = [*parts]
     return {source: np.concatenate([part[source] for part in together]) for source in together[0]}

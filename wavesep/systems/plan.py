@@ -7,9 +7,9 @@ from ..dsp.chunks import ChunkPlan
 from ..errors import OptionError
 from .tree import System
 
-# Of a chunk, by default: so many frames, to keep all cores busy, or so many samples, whichever is
-# shorter, but at least so many times its context, of which about half is computed twice. Longer
-# ones leave the cache: measured slower.
+# Default length of a chunk: the shorter of this many frames, which keep all cores busy, and this
+# many samples. Longer chunks leave the cache and measured slower. But a chunk is at least this many
+# times its context, since about half of the context is computed twice.
 CHUNK_FRAMES, CHUNK_SAMPLES = 8192, 2**18
 CHUNK_CONTEXTS = 5
 # In seconds. Longer chunks would report progress too seldom, so they are cut to this, but to no
@@ -25,12 +25,12 @@ def chunk_plan(system: System, seconds: float | None) -> ChunkPlan:
     ----------
     system : System
     seconds : float, > 0, optional
-        Of a chunk; default: what is fast.
+        Length of a chunk; default: a length that is fast.
 
     Raises
     ------
     OptionError
-        If the seconds are no such number.
+        If ``seconds`` is not a number above 0 and at most `MOST_SECONDS`.
     """
     frame_size, (left, right) = system.frame_size, system.context
     if seconds is None:
@@ -41,7 +41,7 @@ def chunk_plan(system: System, seconds: float | None) -> ChunkPlan:
         chunk = max(round(to_number(seconds) * system.rate), frame_size)
     else:
         raise OptionError(
-            f"chunk_seconds must be more than 0 and {MOST_SECONDS:g} at most, not {seconds!r}"
+            f"chunk_seconds must be more than 0 and at most {MOST_SECONDS:g}, not {seconds!r}"
         )
     architecture = system.file.architecture
     out_channels = architecture.channels * architecture.targets

@@ -1,8 +1,8 @@
 """The tree of a system: models at its leaves, means above them.
 
-A name is read as ``NAME[:SUFFIX...][+NAME[:SUFFIX...]...]``. A suffix belongs to the name before
-it. ``:wiener`` filters the estimates of a model; ``:speeds`` is the mean of a model at three
-speeds; ``+`` is the mean of what stands on its sides, each with the same weight.
+The form of a name is ``NAME[:SUFFIX...][+NAME[:SUFFIX...]...]``. A suffix applies to the name
+before it. ``:wiener`` filters the estimates of a model. ``:speeds`` averages a model at three
+speeds. ``+`` averages the parts on its sides with equal weights.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Other = TypeVar("Other")
 
 @dataclass(frozen=True)
 class System:
-    """A model, and how it is run.
+    """A model and the settings that it runs with.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class System:
     wiener : bool
         Mask the mixture's spectrum by the power of the estimates.
     speed : float, > 0
-        How many times as fast, and as high, the model is given the mixture.
+        Factor of the mixture's tempo and pitch when the model is given it.
     """
 
     file: ModelFile
@@ -42,18 +42,21 @@ class System:
 
     @property
     def rate(self) -> int:
-        """Sample rate that mixtures are resampled to, in Hz: a model takes it for its own."""
+        """Sample rate that mixtures are resampled to, in Hz.
+
+        The model treats it as its own rate, which changes the speed.
+        """
         return round(self.file.sample_rate / self.speed)
 
     @property
     def frame_size(self) -> int:
-        """Samples that a chunk's length is a multiple of."""
+        """Samples; the length of a chunk is a multiple of it."""
         frame_size = self.file.architecture.frame_size
         return wiener_frame_size(frame_size) if self.wiener else frame_size
 
     @property
     def context(self) -> tuple[int, int]:
-        """Samples that an estimate needs before and after itself."""
+        """Left and right context of an estimate, in samples."""
         architecture = self.file.architecture
         return wiener_context(architecture) if self.wiener else architecture.context
 
@@ -69,17 +72,17 @@ Tree: TypeAlias = Leaf | Mean[Leaf]
 
 
 def read_systems(name: str | os.PathLike[str]) -> Tree[System]:
-    """Return the tree of a name, with the model files that it names.
+    """Read the model files of a name, and return its tree.
 
     Parameters
     ----------
     name : str or path
-        See the top of this module. A model file may have any name, even one with "+" or ":".
+        See the top of this module. The name of a model file may contain "+" and ":".
 
     Raises
     ------
     ModelFileError
-        If a model is missing, damaged or not one of ours.
+        If a model is missing, damaged or not a model of wavesep.
     """
     files: dict[str, ModelFile] = {}
     parts = tuple(read_part(part, files) for part in split_name(str(name)))
@@ -87,7 +90,7 @@ def read_systems(name: str | os.PathLike[str]) -> Tree[System]:
 
 
 def read_part(name: str, files: dict[str, ModelFile]) -> Tree[System]:
-    """Return the tree of a name without "+"; ``files`` are those that have been read."""
+    """Return the tree of a name without "+"; ``files`` caches the files that were read."""
     model, suffixes = split_suffixes(name)
     if model not in files:
         files[model] = read_model_file(model)
@@ -98,7 +101,7 @@ def read_part(name: str, files: dict[str, ModelFile]) -> Tree[System]:
 
 
 def split_name(name: str) -> Iterator[str]:
-    """Yield the parts between the "+" that do not belong to the name of a file."""
+    """Split a name at each "+" that is not part of a file's name."""
     pieces = name.split("+")
     while pieces:
         joined = ["+".join(pieces[:end]) for end in range(len(pieces), 0, -1)]
@@ -109,7 +112,7 @@ def split_name(name: str) -> Iterator[str]:
 
 
 def split_suffixes(name: str) -> tuple[str, set[str]]:
-    """Return the name of a model, and the suffixes that stand behind it."""
+    """Split a name into the model's name and its suffixes."""
     suffixes: set[str] = set()
     while name.endswith(SUFFIXES) and not Path(name).is_file():
         name, _, suffix = name.rpartition(":")
@@ -118,7 +121,7 @@ def split_suffixes(name: str) -> tuple[str, set[str]]:
 
 
 def read_models(name: str | os.PathLike[str]) -> list[ModelFile]:
-    """Return the model files that a name names, each once."""
+    """Return each model file of a name once."""
     files = {id(system.file): system.file for system in leaves(read_systems(name))}
     return [*files.values()]
 
@@ -131,7 +134,7 @@ def leaves(tree: Tree[Leaf]) -> list[Leaf]:
 
 
 def mapped(tree: Tree[Leaf], change: Callable[[Leaf], Other]) -> Tree[Other]:
-    """Return the same tree with other leaves."""
+    """Return the tree with ``change`` applied to each leaf."""
     if isinstance(tree, Mean):
         return Mean(tuple(mapped(part, change) for part in tree.parts))
     return change(tree)

@@ -17,12 +17,12 @@ WIENER = Stft(4096, 1024)
 
 
 def wiener_frame_size(frame_size: int) -> int:
-    """Return the samples that a chunk's length is a multiple of, of a system and of the filter."""
+    """Return the samples that the length of a filtered chunk is a multiple of."""
     return math.lcm(frame_size, WIENER.hop)
 
 
 def wiener_context(architecture: Architecture) -> tuple[int, int]:
-    """Return the samples that a filtered estimate needs before and after itself."""
+    """Return the left and right context of a filtered estimate, in samples."""
     left, right = architecture.context
     size = wiener_frame_size(architecture.frame_size)
     more = (WIENER.overlap - 1) * WIENER.hop
@@ -30,14 +30,14 @@ def wiener_context(architecture: Architecture) -> tuple[int, int]:
 
 
 def wiener_engine(source: Engine, architecture: Architecture) -> MaskEngine:
-    """Return the engine that filters by another's estimates [1]_.
+    """Return an engine that filters the mixture by the estimates of another engine [1]_.
 
     Parameters
     ----------
     source : Engine
-        Of the estimates.
+        The engine that gives the estimates.
     architecture : Architecture
-        The source's.
+        The architecture of ``source``.
 
     References
     ----------

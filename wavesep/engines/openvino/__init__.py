@@ -1,1 +1,1 @@
-"""Networks as graphs of OpenVINO's own operations, run on the CPU. No Keras."""
+"""Networks as graphs of OpenVINO operations, run on the CPU without Keras."""

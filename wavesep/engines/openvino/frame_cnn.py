@@ -1,4 +1,4 @@
-"""The networks of Koretzky as graphs: those of `wavesep.models.frame_cnn`, channels first."""
+"""The networks of `wavesep.models.frame_cnn` (Koretzky) as graphs, channels first."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ def frame_cnn_graph(architecture: FrameArchitecture, arrays: Arrays) -> openvino
 
 
 def convolution(x: Node, arrays: Arrays, name: str) -> Node:
-    """Apply a 3 x 3 convolution, padded so that there are as many bins and frames as before."""
+    """Apply a 3 x 3 convolution, padded to keep the numbers of bins and frames."""
     kernel = arrays[f"{name}/kernel"].transpose(3, 2, 0, 1)
     x = opset13.convolution(x, constant(kernel), [1, 1], [1, 1], [1, 1], [1, 1])
     return biased(x, arrays[f"{name}/bias"])
 
 
 def pool(x: Node) -> Node:
-    """Keep the largest of so many bins and frames; what is left over at the end is dropped."""
+    """Apply max pooling over `POOL` bins and frames; drop an incomplete pool at the end."""
     size = [POOL, POOL]
     return opset13.max_pool(x, size, [1, 1], [0, 0], [0, 0], size).output(0)
 
 
 def flat_kernel(kernel: NDArray[Any], bins: int, frames: int, channels: int) -> NDArray[Any]:
-    """Reorder a dense kernel, made for channels last, for what is flattened channels first."""
+    """Reorder a dense kernel from inputs flattened channels last to channels first."""
     rows = np.arange(len(kernel)).reshape(bins, frames, channels).transpose(2, 0, 1)
     return kernel[rows.ravel()]
 

@@ -1,4 +1,4 @@
-"""A network run by OpenVINO on the CPU, with neither Keras nor TensorFlow in the process."""
+"""Networks run by OpenVINO on the CPU, without loading Keras or TensorFlow."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .runtime import compile_graph, has_bfloat16, infer, openvino
 from .unet import unet_graph
 from .wavenet import chunk_graph, step_graph
 
-# By kind: what makes a graph of an architecture and its arrays
+# By kind: the function that builds the graph from an architecture and its arrays
 GRAPHS: dict[str, Callable[[Any, Arrays], openvino.Model]] = {
     "wavenet": chunk_graph,
     "frame_cnn": frame_cnn_graph,
@@ -34,19 +34,19 @@ class OpenvinoNetwork:
     Parameters
     ----------
     model : ModelFile
-        Of a kind that is among `GRAPHS`.
+        Its kind is one of `GRAPHS`.
     precision : {"auto", "float32", "bfloat16"}
-        "auto" takes bfloat16 where the processor computes in it.
+        "auto" takes bfloat16 if the processor supports it.
     threads : int, >= 1, optional
         Default: one for each core.
 
     Raises
     ------
     OptionError
-        If the processor has no bfloat16 and it was asked for.
+        If ``precision`` is "bfloat16" and the processor does not support it.
     """
 
-    batch_size = 1  # a chunk alone keeps all cores busy
+    batch_size = 1  # one chunk keeps all cores busy
 
     def __init__(
         self, model: ModelFile, precision: str = "auto", threads: int | None = None
@@ -60,7 +60,7 @@ class OpenvinoNetwork:
             precision = "bfloat16" if has_bfloat16(self._core) else "float32"
         self.precision = precision
         self._model = model
-        self._lock = threading.Lock()  # one request at a time has all cores
+        self._lock = threading.Lock()  # requests run one at a time, on all cores
         graph = GRAPHS[model.kind](model.architecture, model.arrays)
         self._request = compile_graph(self._core, graph, precision).create_infer_request()
 
@@ -71,7 +71,7 @@ class OpenvinoNetwork:
 
 
 class OpenvinoEngine(OpenvinoNetwork):
-    """Runs a WaveNet; see `Engine`. Others that map samples to samples have no graph here."""
+    """Runs a WaveNet, the only network of `GRAPHS` that maps samples to samples; see `Engine`."""
 
     def __init__(
         self, model: ModelFile, precision: str = "auto", threads: int | None = None
@@ -86,7 +86,7 @@ class OpenvinoEngine(OpenvinoNetwork):
         if groups not in self._step_graphs:
             graph = step_graph(architecture, self._model.arrays, groups, samples)
             self._step_graphs[groups] = compile_graph(self._core, graph, self.precision)
-        # the past of a stream belongs to its request
+        # each stream needs a request of its own, which holds its past
         return OpenvinoStepper(self._step_graphs[groups].create_infer_request(), samples)
 
 

@@ -1,4 +1,4 @@
-"""OpenVINO itself: imported without its telemetry, graphs compiled and run on the CPU."""
+"""Import OpenVINO without its telemetry; compile and run graphs on the CPU."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import sys
 import numpy as np
 from numpy.typing import NDArray
 
-# Importing openvino reports the import to its maker over the network, unless this one is missing.
-# So other modules import openvino from here.
+# If openvino_telemetry is installed, importing openvino sends a report over the network. So it is
+# hidden here, and other modules import openvino from this one.
 if "openvino" not in sys.modules:
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 import openvino as openvino
@@ -18,27 +18,27 @@ if sys.modules.get("openvino_telemetry", ...) is None:
 
 
 def has_bfloat16(core: openvino.Core) -> bool:
-    """Tell if the processor has units that compute in bfloat16."""
+    """Tell if the processor supports bfloat16."""
     return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def compile_graph(
     core: openvino.Core, graph: openvino.Model, precision: str
 ) -> openvino.CompiledModel:
-    """Make a graph ready to run on all cores, one call at a time."""
+    """Compile a graph to run on all cores, one call at a time."""
     hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
     settings = {
         "INFERENCE_PRECISION_HINT": hint,
         "PERFORMANCE_HINT": "LATENCY",
-        # Fused, elementwise operations round otherwise, and only graphs of fixed shape fuse them:
-        # a stream would differ from the song in bfloat16's last bit.
+        # Fused elementwise operations round differently, and only graphs of fixed shape are fused.
+        # So a stream would differ from the song in the last bit of bfloat16.
         "SNIPPETS_MODE": "DISABLE",
     }
     return core.compile_model(graph, "CPU", settings)
 
 
 def infer(request: openvino.InferRequest, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Run a request and return a copy of what it gives: its own memory is for the next call."""
+    """Run a request and return a copy of its output, whose memory the next call uses again."""
     request.infer([np.ascontiguousarray(batch)], share_inputs=True, share_outputs=True)
     outputs: NDArray[np.float32] = request.get_output_tensor().data.copy()
     return outputs

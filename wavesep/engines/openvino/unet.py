@@ -1,6 +1,6 @@
-"""The U-Net as a graph: that of `wavesep.models.unet`, channels first.
+"""The U-Net of `wavesep.models.unet` as a graph, channels first.
 
-Every normalisation is inside of the convolution before it.
+Every normalisation is merged into the convolution before it.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from .runtime import openvino
 
 opset13 = openvino.opset13
 
-# What Keras's "same" padding comes to for strides of 2, taps of 5 and even sizes, down and up
+# Keras's "same" padding for strides of 2, kernels of 5 and even sizes, down and up
 HALVES = {"strides": [2, 2], "pads_begin": [1, 1], "pads_end": [2, 2], "dilations": [1, 1]}
 
 
 def unet_graph(architecture: UNetArchitecture, arrays: Arrays) -> openvino.Model:
-    """Return the network for any multiple of ``2 ** depth`` frames.
+    """Return a graph for any number of frames that is a multiple of ``2 ** depth``.
 
     ``(batch, window / 2 + 1, frames, channels)`` becomes ``(batch, window / 2 + 1, frames,
     channels * targets)``.
@@ -57,7 +57,10 @@ def unet_graph(architecture: UNetArchitecture, arrays: Arrays) -> openvino.Model
 
 
 def normalised(arrays: Arrays, name: str, outputs: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return a kernel and a bias that normalise, too; ``outputs`` is that axis of the kernel."""
+    """Return a kernel and a bias with the normalisation merged in.
+
+    ``outputs`` is the axis of the kernel's output channels.
+    """
     scale, shift = scale_and_shift(arrays, f"{name}_norm")
     kernel, bias = (arrays[f"{name}/{v}"].astype(np.float64) for v in ("kernel", "bias"))
     shape = [-1 if axis == outputs else 1 for axis in range(4)]
@@ -65,11 +68,11 @@ def normalised(arrays: Arrays, name: str, outputs: int) -> tuple[NDArray[Any], N
 
 
 def down(x: Node, kernel: NDArray[Any], bias: NDArray[Any]) -> Node:
-    """Apply a convolution that gives half as many bins and frames, padded as Keras pads it."""
+    """Apply a convolution that halves the bins and frames, padded as in Keras."""
     return biased(opset13.convolution(x, constant(kernel.transpose(3, 2, 0, 1)), **HALVES), bias)
 
 
 def up(x: Node, kernel: NDArray[Any], bias: NDArray[Any]) -> Node:
-    """Apply a transposed convolution that gives twice as many bins and frames."""
+    """Apply a transposed convolution that doubles the bins and frames."""
     weights = constant(kernel.transpose(3, 2, 0, 1))
     return biased(opset13.convolution_backprop_data(x, weights, **HALVES), bias)

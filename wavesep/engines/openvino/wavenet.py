@@ -1,9 +1,8 @@
-"""A WaveNet as a graph of OpenVINO's own operations, channels first.
+"""The WaveNet of `wavesep.models.wavenet.network` as a graph of OpenVINO operations.
 
-The same network as `wavesep.models.wavenet.network`, from a model file's arrays. Written channels
-first because a graph converted from Keras, channels last, runs 4 to 8 times slower; with one
-convolution for tanh and one for the sigmoid because OpenVINO then computes each activation inside
-of its convolution.
+The weights are a model file's arrays. The graph is channels first: one converted from Keras,
+channels last, runs 4 to 8 times slower. Tanh and sigmoid have a convolution each, since OpenVINO
+then computes each activation inside its convolution.
 """
 
 from __future__ import annotations
@@ -28,11 +27,11 @@ from .runtime import openvino
 
 opset13 = openvino.opset13
 
-Remember = Callable[[Node, int], Node]  # puts so many past frames of a signal in front of it
+Remember = Callable[[Node, int], Node]  # prepends this many past frames to a signal
 
 
 def chunk_graph(architecture: WaveNetArchitecture, arrays: Arrays) -> openvino.Model:
-    """Return the network without padding, for any number of mixtures of any length.
+    """Return a graph without padding, for any number of mixtures of any length.
 
     ``(batch, left_context + samples + right_context, channels)`` becomes
     ``(batch, samples, channels * targets)``.
@@ -50,9 +49,9 @@ def chunk_graph(architecture: WaveNetArchitecture, arrays: Arrays) -> openvino.M
 def step_graph(
     architecture: WaveNetArchitecture, arrays: Arrays, groups: int, samples: int
 ) -> openvino.Model:
-    """Return the network that is given a sound piece after piece and keeps its past.
+    """Return a graph that is given a sound piece by piece and keeps its past.
 
-    Every signal that a layer looks back on is a variable of the graph, so no frame is computed
+    The past frames that a layer needs are variables of the graph, so no frame is computed
     twice. ``(groups, frames * frame_size, channels)`` becomes
     ``(groups, frames * frame_size, channels * targets)``, ``right_context`` samples late.
     """
@@ -98,7 +97,7 @@ def whole_layers(
     dilations: list[int],
     remember: Remember | None,
 ) -> Node:
-    """Map frames to what layers and the head make of them; see `wavesep.models.wavenet.network`."""
+    """Apply the encoder, the layers and the head; see `wavesep.models.wavenet.network`."""
     x = activation(convolution(x, arrays, "encoder"), architecture)
     total = gated_layers(x, architecture, arrays, dilations, remember, "layer")
     for i in range(len(architecture.head)):
@@ -125,15 +124,15 @@ def gated_layers(
         gated = opset13.multiply(tanh, gate)
 
         skip = activation(convolution(gated, arrays, f"{name}{i}_skip"), architecture)
-        if total is not None:  # the skips so far stand for earlier and later frames, too
+        if total is not None:  # the sum so far covers earlier and later frames, too
             start = left
             if remember:
-                # A frame more than is needed: else OpenVINO splits in place what it has seen, and
-                # cannot add inside of the convolution as it does for chunks. Its sums would differ.
+                # One frame more than needed. Otherwise OpenVINO splits the past in place and cannot
+                # add inside the convolution, as it does for chunks, and the sums would differ.
                 total, start = remember(total, right + 1), 1
             skip = opset13.add(cut(total, start, -right), skip)
         total = skip
-        if i + 1 < len(dilations):  # nothing listens to the last residual
+        if i + 1 < len(dilations):  # the last residual is not used
             residual = activation(convolution(gated, arrays, f"{name}{i}_residual"), architecture)
             x = opset13.add(cut(x, left, -right), residual)
     return total
@@ -184,9 +183,9 @@ def masked_estimate(
 def analyse(
     mixture: Node, architecture: WaveNetArchitecture, arrays: Arrays, remember: Remember | None
 ) -> Node:
-    """Return what the filters make of a mixture, ``(..., real and imaginary parts, frames)``.
+    """Apply the filters to a mixture; return ``(..., real and imaginary parts, frames)``.
 
-    The first axis is that of mixtures, channels and bands together.
+    The first axis holds mixtures, channels and bands.
     """
     step, channels = architecture.filterbank, architecture.channels
     steps, bands = architecture.frame_size // step, band_count(step)
@@ -220,7 +219,7 @@ def cells(analysed: Node, architecture: WaveNetArchitecture) -> Node:
 
 
 def unfolded(arrays: Arrays) -> Arrays:
-    """Return the arrays with plain convolutions for tanh and sigmoid in place of normalised ones.
+    """Replace each normalised convolution by plain ones for tanh and sigmoid.
 
     See `wavesep.models.wavenet.layers.NormalisedConvolution`.
     """
@@ -251,7 +250,7 @@ def synthesise(
     arrays: Arrays,
     remember: Remember | None,
 ) -> Node:
-    """Weigh every sub-band and return samples, ``(batch, samples, channels * targets)``."""
+    """Multiply the sub-bands by the mask; return ``(batch, samples, channels * targets)``."""
     step, channels, targets = architecture.filterbank, architecture.channels, architecture.targets
     steps, bands, outputs = architecture.frame_size // step, band_count(step), channels * targets
     mask = reshape(mask, [0, outputs * 2, 2 * steps, -1, cell_count(step)])
@@ -278,9 +277,9 @@ def synthesise(
 
 
 def convolution(x: Node, arrays: Arrays, name: str, dilation: int = 1) -> Node:
-    """Apply a convolution of Keras's to ``(batch, channels, frames)`` or ``(..., cells)``.
+    """Apply a Keras convolution to ``(batch, channels, frames)`` or ``(..., cells)``.
 
-    It is padded along the cells alone, so that there are as many as before.
+    Only the cells are padded, so their number stays the same.
     """
     kernel: NDArray[Any] = arrays[f"{name}/kernel"]
     if x.get_output_partial_shape(0).rank.get_length() == 3:
