@@ -226,7 +226,7 @@ def test_train(songs: Path, tmp_path: Path) -> None:
 
     (line,) = told.splitlines()[-1:]
     assert line.startswith("wavesep: runs/first/checkpoint.safetensors is of a run with ")
-    assert line.endswith("=2, not 3: use the settings of that run, or another folder, by --run")
+    assert line.endswith("=2, not 3: use the settings of that run, or another folder (--run)")
     noise = [line for line in told.splitlines() if re.search("cuda|oneDNN|TensorFlow|absl", line)]
     assert not noise
     assert "Traceback" not in told
