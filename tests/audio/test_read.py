@@ -181,3 +181,17 @@ def test_a_damaged_flac_says_where(sounds: Path, tmp_path: Path) -> None:
 
     with pytest.raises(AudioError, match=r"damaged after \d+ samples"):
         read_all(path)
+
+
+@pytest.mark.parametrize("name", ["amy_3_06", "leon_3_11"])
+def test_opus_at_a_low_bit_rate_is_read_as_libopus_reads_it(shared: Path, name: str) -> None:
+    # FFmpeg's own decoder makes samples of 33,000 and 7 times full scale of these two
+    path = shared / "mir1k" / "train" / "accompaniment" / f"{name}.ogg"
+
+    audio, sample_rate = read_audio(path)
+
+    expected, rate = soundfile.read(path, dtype="float32")  # with libopus, at a third of the rate
+    assert sample_rate == 3 * rate
+    aligned = signal.resample_poly(audio[:, 0], 1, 3)
+    assert np.abs(audio).max() < 1
+    assert np.corrcoef(aligned, expected)[0, 1] > 0.99

@@ -117,6 +117,7 @@ class AvReader:
         self._path = path
         self._container = container
         self._stream = stream
+        self._decoder = decoder_of(stream)
         rate, channels = stream.rate, stream.channels
         if not rate or not channels:
             raise ValueError("no rate or no channels")
@@ -187,7 +188,7 @@ class AvReader:
         form, codec = self._container.format.name, self._stream.codec_context.name
         end = first_bad_page(self._path) if form == "ogg" else None
         if codec in CHECKED:
-            self._stream.codec_context.options = {"err_detect": "crccheck+explode"}
+            self._decoder.options = {"err_detect": "crccheck+explode"}
         begun = False
         for packet in self._container.demux(self._stream):
             if end is not None and (packet.pos or 0) >= end:
@@ -196,7 +197,7 @@ class AvReader:
             if 0 < packet.size < size:
                 raise ValueError("the last frame is cut")
             try:
-                frames = packet.decode()
+                frames = self._decoder.decode(packet)
             except av.FFmpegError:
                 # a recording may start within a frame; joined files have tags between them
                 if (form in STREAMS and not begun) or (form == "mp3" and not size):
@@ -272,6 +273,21 @@ class Joiner:
 def arrays(frames: Sequence[av.AudioFrame | None]) -> list[Audio]:
     """Convert frames of planar floats to arrays, ``(samples, channels)``."""
     return [np.ascontiguousarray(f.to_ndarray().T, dtype=np.float32) for f in frames if f]
+
+
+def decoder_of(stream: av.AudioStream) -> av.AudioCodecContext:
+    """Return the decoder of a track: for Opus, that of libopus if PyAV has it.
+
+    FFmpeg's own Opus decoder returns samples of up to 33,000 times full scale for some files at low
+    bit rates; libopus decodes them correctly.
+    """
+    own = stream.codec_context
+    if own.name != "opus" or "libopus" not in av.codecs_available:
+        return own
+    decoder = av.CodecContext.create("libopus", "r")
+    decoder.extradata, decoder.layout, decoder.sample_rate = own.extradata, own.layout, own.rate
+    decoder.options = {"request_sample_fmt": "flt"}
+    return decoder
 
 
 def bits_of(stream: av.AudioStream) -> int:
