@@ -293,6 +293,25 @@ def test_a_wider_network_answers_as_before(songs: Path, cells_file: Path, tmp_pa
     assert not residual[..., 3:, :3].any()
 
 
+def test_a_stereo_network_answers_mono_as_before(
+    songs: Path, cells_file: Path, tmp_path: Path
+) -> None:
+    script = WEIGHTS / "stereo.py"
+
+    run(script, cells_file, "stereo.safetensors", cwd=tmp_path)
+    told = run(script, "stereo.safetensors", "again.safetensors", cwd=tmp_path, code=2)
+    assert "more than one channel" in told
+
+    mixture, rate = soundfile.read(songs / "vocals" / "song 1.wav", dtype="float32", always_2d=True)
+    mono = np.repeat(mixture[:, :1], 2, axis=1)
+    before, after = (
+        Separator(model, precision="float32").separate(mono, rate)["vocals"]
+        for model in (cells_file, tmp_path / "stereo.safetensors")
+    )
+    assert np.abs(before).max() > 0.01
+    np.testing.assert_allclose(after, before, atol=1e-5)
+
+
 def test_average(cells_file: Path, tiny_file: Path, tmp_path: Path) -> None:
     script = WEIGHTS / "average.py"
     new = read_model_file(cells_file)

@@ -36,6 +36,7 @@ ARCHITECTURES = [
     FOLDED_SMALL,
     FILTERBANK,
     replace(SMALL, layers_per_stack=2, frame_size=6, filterbank=3, targets=2, channels=3),
+    replace(SMALL, layers_per_stack=2, frame_size=6, filterbank=2, targets=2, channels=2),
     replace(SMALL, layers_per_stack=1, stacks=1),
     replace(SMALL, kernel_size=3, layers_per_stack=3, channels=1, targets=3),
     replace(SMALL, layers_per_stack=3, frame_size=5, head=(4, 3), dilation_base=3),
@@ -176,7 +177,7 @@ def test_without_openvino_keras_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
     assert isinstance(open_engine(random_model(SMALL)), KerasEngine)
-    with pytest.raises(OptionError, match='"pip install openvino", or use "keras"'):
+    with pytest.raises(OptionError, match='pip install openvino, or use "keras"'):
         open_engine(random_model(SMALL), Options(engine="openvino"))
 
 

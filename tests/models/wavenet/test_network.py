@@ -207,6 +207,22 @@ def test_a_filterbank_gives_back_what_the_mask_lets_through(config: dict[str, An
     np.testing.assert_allclose(estimate, inside, atol=1e-5)
 
 
+@pytest.mark.parametrize("config", [c for c in CONFIGS if c.get("filterbank")])
+def test_a_filterbank_hears_mid_and_side(config: dict[str, Any]) -> None:
+    network = random_network(**config)
+    mixture = np.random.default_rng(7).standard_normal((1, 240, 2)).astype(np.float32)
+
+    estimate = np.asarray(network(mixture)).reshape(240, -1, 2)
+
+    # left and right swapped, the side has another sign only: so do the estimates
+    swapped = np.asarray(network(mixture[:, :, ::-1])).reshape(240, -1, 2)
+    np.testing.assert_allclose(swapped, estimate[..., ::-1], atol=1e-5)
+    # and a mixture without a side has no side afterwards
+    mono = np.asarray(network(mixture[:, :, :1].repeat(2, -1))).reshape(240, -1, 2)
+    np.testing.assert_allclose(mono[..., 0], mono[..., 1], atol=1e-5)
+    assert np.abs(estimate[..., 0] - estimate[..., 1]).max() > 0.1
+
+
 def test_vossen2019_is_what_the_defaults_build() -> None:
     network = PRESETS["vossen2019"].architecture.network("same")
 

@@ -21,7 +21,14 @@ from ...models.wavenet.architecture import (
     WaveNetArchitecture,
     layer_context,
 )
-from ...models.wavenet.filterbank import HINTS, QUIET, band_count, band_signs, cell_count
+from ...models.wavenet.filterbank import (
+    HINTS,
+    QUIET,
+    STEREO,
+    band_count,
+    band_signs,
+    cell_count,
+)
 from .operations import END, LONGEST, MOST, Node, cut, reshape, scale_and_shift, transpose
 from .runtime import openvino
 
@@ -157,6 +164,8 @@ def masked_estimate(
             x, left = remember(x, right), 0
         return cut(x, left, -right)
 
+    if architecture.channels == STEREO:
+        mixture = mid_and_side(mixture)
     analysed = analyse(mixture, architecture, arrays, remember)
     x = cells(analysed, architecture)
     width = architecture.cell_channels
@@ -177,7 +186,22 @@ def masked_estimate(
     mask = opset13.sigmoid(convolution(x, arrays, "mask"))
     analysed = reshape(analysed, [-1, count * width * 2, 0])
     analysed = crop_context(analysed, [whole_context, cell_context])
-    return synthesise(mask, analysed, architecture, arrays, remember)
+    targets = synthesise(mask, analysed, architecture, arrays, remember)
+    return left_and_right(targets) if architecture.channels == STEREO else targets
+
+
+def mid_and_side(stereo: Node) -> Node:
+    """See `wavesep.models.wavenet.sub_bands.mid_and_side`."""
+    halves = opset13.multiply(stereo, opset13.constant(np.float32(0.5)))
+    left, right = opset13.split(halves, 2, 2).outputs()
+    return opset13.concat([opset13.add(left, right), opset13.subtract(left, right)], 2)
+
+
+def left_and_right(targets: Node) -> Node:
+    """See `wavesep.models.wavenet.sub_bands.left_and_right`."""
+    mid, side = opset13.split(reshape(targets, [0, 0, -1, 2]), 3, 2).outputs()
+    pairs = opset13.concat([opset13.add(mid, side), opset13.subtract(mid, side)], 3)
+    return reshape(pairs, [0, 0, -1])
 
 
 def analyse(

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 QUIET = 1e-7  # power that is added to that of each sub-band: -70 dB of full scale
 HINTS = 8  # channels that the layers over the whole spectrum add to the input of each cell
+STEREO = 2  # so many channels are analysed and masked as mid and side
 
 Kernel = NDArray[np.float32]
 

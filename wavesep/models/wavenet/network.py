@@ -15,9 +15,9 @@ from keras import layers
 from ..base import Remember
 from ..keras_model import ArchitectureModel
 from .architecture import WaveNetArchitecture
-from .filterbank import HINTS, cell_count
+from .filterbank import HINTS, STEREO, cell_count
 from .layers import convolution, crop, gated_layers, normalise
-from .sub_bands import analyse, cells, synthesise
+from .sub_bands import analyse, cells, left_and_right, mid_and_side, synthesise
 
 PADDINGS = ("same", "valid")
 
@@ -93,6 +93,8 @@ def masked_estimate(
             x, left = remember(x, right, f"{name}_past"), 0
         return crop(x, left, right, name)
 
+    if architecture.channels == STEREO:
+        mixture = mid_and_side(mixture)
     analysed = analyse(mixture, architecture, remember)
     x = cells(analysed, architecture)
     width = x.shape[-1]
@@ -114,7 +116,8 @@ def masked_estimate(
     x = layers.Activation("relu", name="mask_relu")(normalise(x, "mask_norm"))
     mask = convolution(x, width * architecture.targets, activation="sigmoid", name="mask")
     analysed = crop_context(analysed, [whole_context, cell_context], "analysed_crop")
-    return synthesise(mask, analysed, architecture, remember)
+    targets = synthesise(mask, analysed, architecture, remember)
+    return left_and_right(targets) if architecture.channels == STEREO else targets
 
 
 @keras.saving.register_keras_serializable(package="wavesep")
@@ -154,7 +157,8 @@ class WaveNet(ArchitectureModel):
     filterbank : int, >= 0
         Step of the first level of a learned filterbank, in samples; it divides ``frame_size``. With
         a filterbank, the network masks the sub-bands of each channel and synthesises the estimate
-        from them. With 0, there is none: the network maps folded samples to folded samples. Filters
+        from them. Two channels are analysed and masked as mid and side. With 0, there is none: the
+        network maps folded samples to folded samples. Filters
         of the first level are two steps long, filters of the second level are two frames long.
         Their initial weights are Fourier filters.
     cell_filters : int, >= 1

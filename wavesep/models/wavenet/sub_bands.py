@@ -20,6 +20,22 @@ from .filterbank import (
 )
 
 
+def mid_and_side(stereo: Any) -> Any:
+    """Return half the sum and half the difference of left and right, ``(batch, samples, 2)``.
+
+    Singers are mostly in the middle, so mid and side are easier to mask than left and right.
+    """
+    left, right = stereo[..., :1], stereo[..., 1:]
+    return ops.concatenate([(left + right) / 2, (left - right) / 2], axis=-1)
+
+
+def left_and_right(targets: Any) -> Any:
+    """Return left and right from the mid and side of targets, ``(batch, samples, 2 * targets)``."""
+    mid, side = targets[..., ::2], targets[..., 1::2]
+    pairs = ops.stack([mid + side, mid - side], axis=-1)
+    return layers.Reshape((-1, targets.shape[-1]), dtype="float32", name="left_and_right")(pairs)
+
+
 def analyse(mixture: Any, architecture: WaveNetArchitecture, remember: Remember | None) -> Any:
     """Map ``(batch, samples, channels)`` to ``(batch, frames, channels * bands, sub-bands)``.
 
