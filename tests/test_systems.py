@@ -105,7 +105,7 @@ def test_chunks_leave_no_trace_and_stems_add_up(system: str, models: Path) -> No
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_a_stream_equals_the_file(system: str, models: Path) -> None:
     separator = Separator(path_of(system, models))
-    mixture = mixture_of(3_001)
+    mixture = mixture_of(1_501)
     expected = separator.separate(mixture, RATE)
 
     @settings(max_examples=4)

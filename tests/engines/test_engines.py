@@ -30,6 +30,7 @@ from wavesep.models.presets import FILTERBANK, FOLDED, FOLDED_SMALL, POST
 from wavesep.models.wavenet.architecture import WaveNetArchitecture
 
 SMALL = replace(POST, filters=6, skip_filters=5, stacks=2)
+TINY = replace(SMALL, layers_per_stack=2)
 ARCHITECTURES = [
     replace(POST, filters=16, skip_filters=24),
     FOLDED,
@@ -62,8 +63,9 @@ def test_openvino_gives_what_keras_gives(architecture: WaveNetArchitecture) -> N
     model = random_model(architecture)
     through_openvino = open_engine(model, Options(engine="openvino", precision="float32"))
     through_keras = open_engine(model, Options(engine="keras", precision="float32", device="cpu"))
+    through_keras._network.run_eagerly = True  # type: ignore[attr-defined]  # tracing takes longer
 
-    for batch, frames in ((1, 1), (3, 50), (1, 501)):
+    for batch, frames in ((1, 1), (2, 50), (1, 101)):
         mixtures = noise(architecture, batch, frames)
         expected = through_keras(mixtures)
         estimates = through_openvino(mixtures)
@@ -197,32 +199,32 @@ class SmallDevice:
 
 @pytest.mark.parametrize("message", ["CUDA out of memory. Tried …", "RESOURCE_EXHAUSTED: OOM"])
 def test_a_batch_too_large_for_the_memory_is_halved(message: str) -> None:
-    engine = KerasEngine(random_model(SMALL), device="cpu")
-    mixtures = noise(SMALL, GPU_BATCH, 20)
+    engine = KerasEngine(random_model(TINY), device="cpu")
+    mixtures = noise(TINY, GPU_BATCH, 20)
     expected = engine(mixtures)
     device = SmallDevice(engine._network, 5, message)
     engine._network = device
 
-    np.testing.assert_array_equal(engine(mixtures), expected)
+    np.testing.assert_allclose(engine(mixtures), expected, rtol=0, atol=1e-6)
     assert device.sizes == [16, 8, 4, 4, 4, 4]
     engine(mixtures)
     assert device.sizes[6:] == [4, 4, 4, 4]  # it has learnt
 
 
 def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:
-    engine = KerasEngine(random_model(SMALL), device="cpu")
+    engine = KerasEngine(random_model(TINY), device="cpu")
     engine._network = SmallDevice(engine._network, 0, "the bloom is gone")
 
     with pytest.raises(RuntimeError, match="bloom"):
-        engine(noise(SMALL, 4, 20))
+        engine(noise(TINY, 4, 20))
 
 
 def test_one_mixture_too_large_is_an_error() -> None:
-    engine = KerasEngine(random_model(SMALL), device="cpu")
+    engine = KerasEngine(random_model(TINY), device="cpu")
     engine._network = SmallDevice(engine._network, 0, "out of memory")
 
     with pytest.raises(RuntimeError, match="out of memory"):
-        engine(noise(SMALL, 4, 20))
+        engine(noise(TINY, 4, 20))
 
 
 def test_the_shipped_model_has_an_engine() -> None:
