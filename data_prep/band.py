@@ -9,7 +9,7 @@ from melodies import SCALES
 from numpy.typing import NDArray
 from pretty_midi import Instrument, Note
 
-STEPS = 16  # in a bar of four beats
+STEPS = 16  # sixteenth notes in a bar of four beats
 HALF_BAR = STEPS // 2
 SEVEN_TONES = [scale for scale in SCALES if len(scale) == 7]
 
@@ -60,7 +60,7 @@ def draw_tune(seconds: float, rng: np.random.Generator) -> Tune:
     scale = SEVEN_TONES[rng.integers(len(SEVEN_TONES))]
     steps = np.arange(0, seconds, 60 / rng.uniform(60, 180) / 4)
     size = 4 if rng.random() < 0.3 else 3  # sevenths or triads
-    degrees = [[0, *rng.integers(7, size=3)] for _ in range(2)]  # of two parts
+    degrees = [[0, *rng.integers(7, size=3)] for _ in range(2)]  # the two parts of the harmony
     bars = [*degrees[0], *degrees[0], *degrees[1], *degrees[1]]
     wanted = -(-len(steps) // HALF_BAR)
     chords = [
@@ -135,7 +135,7 @@ def power_chords(tune: Tune, rng: np.random.Generator) -> Instrument:
     rhythm = rng.random(STEPS) < np.tile([1, rng.choice([0, 0.5]), rng.choice([0.3, 1]), 0.1], 4)
     rhythm[[0, HALF_BAR]] = True
     begins = np.flatnonzero(np.resize(rhythm, len(tune.steps)))
-    held = rng.uniform(0.4, 1)  # of the time to the next
+    held = rng.uniform(0.4, 1)  # share of the time to the next chord
     lowest = int(rng.integers(38, 46))
     played = Instrument(int(rng.choice(GUITARS)))
     for i, after in zip(begins.tolist(), np.diff(begins, append=len(tune.steps)), strict=True):

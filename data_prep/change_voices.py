@@ -32,11 +32,11 @@ from wavesep.errors import AudioError
 with extra():
     import pyworld
 
-PITCHES = (65.0, 900.0)  # Hz that are looked for
-SUNG = (85.0, 520.0)  # Hz that the middle of a voice may be moved to
-# how many times as high formants are, by how many times as high the voice is
+PITCHES = (65.0, 900.0)  # range of the pitch search, in Hz
+SUNG = (85.0, 520.0)  # range of the changed voice's median pitch, in Hz
+# range of the formants' factor, by the factor of the pitch
 FORMANTS = {0.5: (0.77, 1.0), 1.0: (0.8, 1.25), 2.0: (1.0, 1.3)}
-BREATH = (0.6, 1.8)  # powers of the share of noise: below 1, there is more of it
+BREATH = (0.6, 1.8)  # range of the exponent of the noise's share; below 1, there is more noise
 
 Frames = NDArray[np.float64]
 

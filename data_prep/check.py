@@ -46,16 +46,16 @@ from wavesep.audio.read import read_audio
 from wavesep.data.manifest import Entry, read_manifest
 from wavesep.errors import WavesepError
 
-MOSTLY_SILENT = 0.9  # of its tenths of a second
-MANY_CLIPPED = 3  # runs a minute
+MOSTLY_SILENT = 0.9  # share of a file's tenths of a second
+MANY_CLIPPED = 3  # runs per minute
 OFF_ZERO = 0.01
-NARROW = 0.75  # of half the sample rate
-FAR_LU = 12.0  # from the median of its stem
-NOT_MUSIC_DB = -6.0  # an acapella's vocals beside itself, at least
-NOT_SUNG_DB = -3.0  # an instrumental's, at the most
-SAME_PRINTS = 0.1  # share of a file's fingerprint; of other sound it is less than a hundredth
-COMMON_PRINT = 100  # times, from which on a number says nothing
-STEP = 4  # numbers
+NARROW = 0.75  # share of half the sample rate
+FAR_LU = 12.0  # distance from the median of the stem
+NOT_MUSIC_DB = -6.0  # least level of an acapella's vocals relative to the file
+NOT_SUNG_DB = -3.0  # largest level of an instrumental's vocals relative to the file
+SAME_PRINTS = 0.1  # common share of a fingerprint; between different sounds it is below a hundredth
+COMMON_PRINT = 100  # a number that occurs more often is ignored
+STEP = 4  # every fourth number is searched for
 
 TITLES = {
     "missing": "Missing or changed",
@@ -289,7 +289,7 @@ def as_json(
     for entry in entries:
         figures = asdict(entry) | asdict(examined[entry.path])
         del figures["prints"]
-        # JSON knows neither nan nor infinity
+        # JSON has no nan and no infinity
         finite = {k: v for k, v in figures.items() if not isinstance(v, float) or np.isfinite(v)}
         files[entry.path] = dict.fromkeys(figures) | finite
     found = [asdict(finding) for finding in findings]

@@ -40,13 +40,13 @@ except ImportError as error:
     sys.exit(f"{error} It is wanted to play (Debian: apt install libfluidsynth3).")
 
 RATE = 44_100  # Hz
-SECONDS = 60.0  # of a piece
-BEND = 12  # semitones that the pitch wheel reaches
-# how to tell it a synthesizer: registered parameter 0 is the wheel's range
+SECONDS = 60.0  # length of a piece
+BEND = 12  # range of the pitch wheel, in semitones
+# messages that set this range: registered parameter 0 is the wheel's range
 BEND_RANGE = ((101, 0), (100, 0), (6, BEND))
 LOUDEST = 0.98
 
-# General MIDI's programs, and the keys that the middle of a melody lies between
+# General MIDI's programs, and the range of a melody's middle key
 LEADS = {
     "guitar": (GUITARS, (50, 72)),
     "synthesizer": ((*range(80, 85), 86, 87, 62, 63, 90), (47, 72)),
@@ -238,7 +238,7 @@ def heard(
     """Return the sound of one take of a part, ``(samples,)``, at its level."""
     synthesizer.system_reset()
     played = deepcopy(part.instrument)
-    for n in played.notes:  # nobody plays twice alike
+    for n in played.notes:  # no two takes are equal
         late = rng.normal(0, 0.004)
         n.start, n.end = max(0.0, n.start + late), n.end + late
     sound = played.fluidsynth(synthesizer=synthesizer, sfid=number)
@@ -270,7 +270,7 @@ def amplified(sound: Samples, drive: float, rng: np.random.Generator) -> Samples
     thin = butter(1, rng.uniform(60, 400), "highpass", fs=RATE, output="sos")
     sound = sosfilt(thin, sound / np.abs(sound).max())
     lopsided = rng.uniform(0, 0.5)
-    # four times the rate: what is distorted reaches far above the highest frequency
+    # at four times the rate, because distortion makes frequencies above half the rate
     valves = np.tanh(10 ** (drive / 20) * resample_poly(sound, 4, 1) + lopsided)
     sound = resample_poly(valves - np.tanh(lopsided), 1, 4)
     lows = butter(2, rng.uniform(60, 120), "highpass", fs=RATE, output="sos")
@@ -292,7 +292,7 @@ def echoed(sound: Samples, seconds: float) -> Samples:
 
 def draw_room(rng: np.random.Generator) -> Samples:
     """Return the impulse response of a room, ``(samples, 2)``: high frequencies decay sooner."""
-    seconds = log_uniform(rng, 0.3, 5)  # until the sound is 60 dB down
+    seconds = log_uniform(rng, 0.3, 5)  # time in which the sound falls by 60 dB
     times = np.arange(round(seconds * RATE))[:, None] / RATE
     noise = rng.normal(size=(len(times), 2))
     highs = butter(2, log_uniform(rng, 1_000, 6_000), "highpass", fs=RATE, output="sos")

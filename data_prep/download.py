@@ -40,8 +40,8 @@ with extra():
 DOWNLOADS = "downloads"
 FAILED = "failed.csv"
 RETRIES = 3
-TIMEOUT = 20  # seconds without a byte
-LONGEST_NAME = 80  # characters, of a name that is made of a link
+TIMEOUT = 20  # seconds without data
+LONGEST_NAME = 80  # characters of a name that is made from a link
 
 
 @dataclass(frozen=True)

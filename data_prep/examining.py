@@ -12,16 +12,16 @@ from scipy import signal
 from wavesep import Separator
 from wavesep.audio import Audio
 
-FULL = 0.999  # of full scale: what is clipped stays above it
-CLIPPED_RUN = 3  # samples in a row, from which on it is no chance
+FULL = 0.999  # share of full scale that clipped samples exceed
+CLIPPED_RUN = 3  # so many samples in a row are not clipped by chance
 QUIET = 1e-3  # RMS of a tenth of a second that counts as silent: -60 dB of full scale
 WINDOW = 4_096  # samples, of spectra
-SHELF_DB = 30  # by how much a spectrum falls within SHELF_HZ where somebody cut it off
+SHELF_DB = 30  # a cut-off spectrum falls by this within SHELF_HZ
 SHELF_HZ = 1_000
-LOWEST_SHELF = 3_000  # Hz; below, a bass may well be so much louder than what is above it
-LISTEN = 20.0  # seconds from the middle, that the model separates
+LOWEST_SHELF = 3_000  # Hz; below it, a loud bass looks like a cut-off
+LISTEN = 20.0  # seconds in the middle of a file that the model separates
 
-# Of fingerprints: J. Haitsma and T. Kalker, "A Highly Robust Audio Fingerprinting System",
+# Fingerprints: J. Haitsma and T. Kalker, "A Highly Robust Audio Fingerprinting System",
 # ISMIR 2002: 33 bands between 300 and 2,000 Hz, and whether their differences grow
 PRINT_RATE = 5_512  # Hz
 PRINT_WINDOW, PRINT_HOP = 2_048, 64
@@ -100,14 +100,14 @@ def bandwidth(audio: Audio, sample_rate: int) -> float:
         audio.mean(axis=1), sample_rate, "hann", window, 0, detrend=False
     )
     level = 10 * np.log10(power.max(axis=1, initial=0) + 1e-20)
-    after = np.maximum.accumulate(level[::-1])[::-1]  # nothing above is louder
+    after = np.maximum.accumulate(level[::-1])[::-1]  # the maximum at and above each frequency
     width = max(round(SHELF_HZ * window / sample_rate), 1)
     falls = level[:-width] - after[width:]
     places = np.flatnonzero(falls >= SHELF_DB)
     places = places[places > LOWEST_SHELF * window / sample_rate]
     if not len(places):
         return sample_rate / 2
-    # what falls first, a width below the edge, is surer than what falls last, in its own leakage
+    # the first frequency that falls is more exact than the last, which leakage blurs
     edge = places[places > places[-1] - 1.5 * width][0] + width
     return float(edge) * sample_rate / window
 

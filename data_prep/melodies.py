@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from wavesep.errors import AudioError
 
-FRAME = 0.005  # seconds between two points of a line
+FRAME = 0.005  # seconds between two points of a pitch curve
 SCALES = (
     (0, 2, 4, 5, 7, 9, 11),  # major
     (0, 2, 3, 5, 7, 8, 10),  # minor
@@ -21,11 +21,11 @@ SCALES = (
     (0, 2, 4, 7, 9),  # major pentatonic
     (0, 3, 5, 7, 10),  # minor pentatonic
 )
-LENGTHS = (0.25, 0.5, 0.5, 0.5, 0.5, 0.75, 1.0, 1.0, 1.5)  # of notes, in beats
-LAST = (1.5, 2.0, 3.0, 4.0)  # of the last note of a phrase
-RESTS = (0.5, 1.0, 1.0, 2.0, 4.0)  # after a phrase
+LENGTHS = (0.25, 0.5, 0.5, 0.5, 0.5, 0.75, 1.0, 1.0, 1.5)  # lengths of notes, in beats
+LAST = (1.5, 2.0, 3.0, 4.0)  # lengths of the last note of a phrase, in beats
+RESTS = (0.5, 1.0, 1.0, 2.0, 4.0)  # rests after a phrase, in beats
 SHORTEST_NOTE = 0.02  # seconds
-PHRASE_END = 0.1  # seconds without a note that end a phrase
+PHRASE_END = 0.1  # a pause of so many seconds ends a phrase
 COLUMNS = ("begin", "seconds", "key")
 
 Times = NDArray[np.float64]

@@ -40,7 +40,7 @@ with extra():
 
 SKIPPED = "skipped.csv"
 INTERRUPTED = 130  # the shell's own code for Ctrl-C
-SHORTEST = 0.4  # seconds whose loudness is defined: one block of ITU-R BS.1770
+SHORTEST = 0.4  # seconds of one block of ITU-R BS.1770: shorter sounds have no loudness
 
 Sound = tuple[Audio, int]  # samples and their rate, in Hz
 
@@ -171,7 +171,7 @@ def store_all(
         If the system killed a process.
     """
     console = Console(stderr=True)
-    # a fork of a process that has threads, as NumPy's, may hang
+    # a fork may hang because NumPy has threads
     pool = ProcessPoolExecutor(jobs, get_context("spawn"), ignore_interrupts)
     try:
         work: dict[Future[list[Entry]], Song] = {pool.submit(store, s, out): s for s in songs}
@@ -243,7 +243,7 @@ def loudness(audio: Audio, sample_rate: int) -> float:
     if len(audio) < SHORTEST * sample_rate or not audio.any():
         return -math.inf
     meter = pyloudnorm.Meter(sample_rate)
-    # five channels at the most have a weight in the standard
+    # the standard has weights for up to five channels
     return round(float(meter.integrated_loudness(audio[:, :5].astype(float))), 2)
 
 

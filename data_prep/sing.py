@@ -42,12 +42,12 @@ from syllables import DB, RATE, Frames, Syllable, read_syllables
 from wavesep.data.clips import Clips
 from wavesep.errors import AudioError
 
-SECONDS = 120.0  # of a song
-RECORDING = 80.0  # seconds that the syllables of a song are taken from
-LEVEL = 0.1  # RMS where it is sung: -20 dB of full scale
-BRIDGE = 4  # frames before and after a joint that are drawn into one another
+SECONDS = 120.0  # length of a song
+RECORDING = 80.0  # seconds of recordings whose syllables make a song
+LEVEL = 0.1  # RMS of the sung parts: -20 dB of full scale
+BRIDGE = 4  # so many frames before and after a joint are blended
 RELEASE = 0.1  # seconds in which a phrase fades
-FADED = 60.0  # dB that it fades by
+FADED = 60.0  # dB by which it fades
 
 
 @dataclass(frozen=True)

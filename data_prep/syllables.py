@@ -14,17 +14,17 @@ from wavesep.errors import AudioError
 
 RATE = 48_000  # Hz
 HOP = round(RATE * FRAME)
-PITCHES = (65.0, 900.0)  # Hz that are looked for
-BANDS, HIGHEST = 24, 10_000  # mel bands that changes are measured in, and Hz that they reach
-REACH = 4  # frames before and after between which a change is measured
-STEADY = 6.0  # dB that the bands of a vowel change by at most
-LOUD, HEARD = -20.0, -40.0  # dB of vowels and of any sound, compared with the loudest
-BURST = 4.0  # dB by which a consonant is louder than its vowel, at most
-DB = np.log(10) / 10  # natural logarithm of a power, for a dB
+PITCHES = (65.0, 900.0)  # range of the pitch search, in Hz
+BANDS, HIGHEST = 24, 10_000  # number of mel bands that measure changes, and their upper limit in Hz
+REACH = 4  # a change is measured between so many frames before and after
+STEADY = 6.0  # largest change of a vowel's bands, in dB
+LOUD, HEARD = -20.0, -40.0  # least level of a vowel and of any sound, in dB below the loudest
+BURST = 4.0  # a consonant is at most so many dB louder than its vowel
+DB = np.log(10) / 10  # nepers of power in a dB
 SHORTEST_VOWEL = round(0.08 / FRAME)  # frames
 LONGEST_ONSET = round(0.25 / FRAME)
-SAME_VOICE = 2.0  # semitones within which the notes of one kind of voice lie
-MOST = 40  # syllables of one song
+SAME_VOICE = 2.0  # notes of one voice are within so many semitones
+MOST = 40  # most syllables of a song
 
 Frames = NDArray[np.float64]
 
@@ -119,6 +119,6 @@ def take_apart(
     envelope -= np.log(np.exp(envelope[onset:]).mean())
     power = np.log(np.exp(envelope).mean(axis=1, keepdims=True))
     envelope -= np.maximum(0, power - BURST * DB)
-    # every second frame is enough: this takes longer than all else
+    # every second frame is enough, and this is the slowest step
     noise = pyworld.d4c(voice, pitch[::2].copy(), times[::2].copy(), RATE)
     return Syllable(envelope, noise.repeat(2, axis=0)[: len(envelope)], pitch > 0, onset, key)
