@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from wavesep import Separator
 from wavesep.audio import Audio
@@ -18,6 +20,7 @@ from wavesep.errors import (
     NonFiniteAudioError,
     OptionError,
     OutputExistsError,
+    TooLongError,
     TruncatedAudioError,
 )
 from wavesep.models.files import read_model_file
@@ -189,3 +192,63 @@ def test_stems_grow_while_the_song_runs(
 
     assert len(sizes) > 5
     assert all(later > earlier for earlier, later in pairwise(sizes))
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(samples=st.integers(1, 200_000), start=st.floats(0, 2), loud=st.booleans())
+def test_blocks_are_given_as_they_are_made(
+    separator: Separator, tmp_path: Path, samples: int, start: float, loud: bool
+) -> None:
+    song = tmp_path / "song.wav"
+    mixture = np.random.default_rng(samples).uniform(-1, 1, (samples, 2))
+    soundfile.write(song, mixture * (1 if loud else 0.1), 44_100, subtype="PCM_24")
+    start = min(start, (samples - 1) / 44_100)
+    blocks: list[tuple[int, dict[str, Audio]]] = []
+
+    paths = separator.separate_to_file(
+        song, tmp_path, start=start, overwrite=True, on_block=lambda *block: blocks.append(block)
+    )
+
+    places = [place for place, _ in blocks]
+    lengths = [len(stems["vocals"]) for _, stems in blocks]
+    assert places == [0, *np.cumsum(lengths)[:-1]]
+    assert sum(lengths) == paths.samples
+    assert paths.sample_rate == 44_100
+    for stem, path in paths.items():
+        joined = np.concatenate([stems[stem] for _, stems in blocks])
+        np.testing.assert_allclose(
+            joined * 10 ** (paths.gain_db / 20), soundfile.read(path, always_2d=True)[0], atol=1e-6
+        )
+
+
+def test_an_error_in_a_block_stops_the_separation(separator: Separator, tmp_path: Path) -> None:
+    song = tmp_path / "song.wav"
+    soundfile.write(song, np.full((600_000, 2), 0.1), 44_100)
+    seen: list[int] = []
+
+    def stop(place: int, _: dict[str, Audio]) -> None:
+        seen.append(place)
+        if len(seen) == 2:
+            raise InterruptedError("cancelled")
+
+    with pytest.raises(InterruptedError, match="cancelled"):
+        separator.separate_to_file(song, tmp_path / "out", on_block=stop)
+
+    assert len(seen) == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_song_longer_than_allowed_is_refused_whatever_its_header_says(
+    separator: Separator, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    song = tmp_path / "song.flac"
+    soundfile.write(song, rng.uniform(-0.1, 0.1, (5 * 44_100, 2)), 44_100)
+    content = bytearray(song.read_bytes())
+    content[21:26] = bytes([content[21] & 0xF0, *(44_100).to_bytes(4, "big")])  # one second
+    song.write_bytes(content)
+    assert audio_info(song).samples == 44_100
+
+    with pytest.raises(TooLongError, match=r"song\.flac is longer than 4\.9 s"):
+        separator.separate_to_file(song, tmp_path / "out", most_seconds=4.9)
+    assert not (tmp_path / "out").exists()
+    assert separator.separate_to_file(song, tmp_path / "out", most_seconds=5).samples == 220_500

@@ -40,6 +40,10 @@ class TruncatedAudioError(AudioError):
     """The audio is cut short or damaged; the message says how many samples are good."""
 
 
+class TooLongError(AudioError):
+    """The audio is longer than the caller allows."""
+
+
 class NonFiniteAudioError(AudioError):
     """A sample is NaN or infinite."""
 

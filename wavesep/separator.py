@@ -14,7 +14,7 @@ from .audio import Audio
 from .audio.base import BLOCK
 from .audio.checks import MOST_SECONDS, check_array, check_channels, check_rate, to_number
 from .audio.names import check_kept, stem_paths
-from .audio.read import good_blocks, open_audio
+from .audio.read import good_blocks, limited, open_audio
 from .audio.write import StemFormat, open_stems
 from .dsp.chunks import ChunkRunner
 from .dsp.steps import StepRunner
@@ -26,6 +26,29 @@ from .systems.pipeline import AnyPipeline, MeanPipeline, Pipeline, Signal, Stems
 from .systems.tree import Mean, Tree, leaves, mapped, read_systems
 
 Progress = Callable[[int, int], None]
+OnBlock = Callable[[int, Stems], None]
+
+
+class StemFiles(dict[str, Path]):
+    """The file of each stem of a song.
+
+    Attributes
+    ----------
+    sample_rate : int
+        In Hz.
+    samples : int
+        Length of every stem.
+    gain_db : float, <= 0
+        The gain that all stems got because one would have clipped; 0 if none would.
+    """
+
+    def __init__(
+        self, paths: dict[str, Path], sample_rate: int, samples: int, gain_db: float
+    ) -> None:
+        super().__init__(paths)
+        self.sample_rate = sample_rate
+        self.samples = samples
+        self.gain_db = gain_db
 
 
 class Separator:
@@ -158,9 +181,11 @@ class Separator:
         two_stems: str | None = None,
         track: int | None = None,
         keep_truncated: bool = False,
+        most_seconds: float | None = None,
         overwrite: bool = False,
         progress: Progress | None = None,
-    ) -> dict[str, Path]:
+        on_block: OnBlock | None = None,
+    ) -> StemFiles:
         """Separate a file block by block; memory use does not grow with the length of the song.
 
         Unfinished stems are ``out_dir/.wavesep-unfinished-XXXXXXXX/SOURCE.wav`` and can be played.
@@ -191,21 +216,29 @@ class Separator:
         keep_truncated : bool
             Separate the good samples before the place where a song is cut short or damaged, and log
             a warning. Default: raise TruncatedAudioError.
+        most_seconds : float, > 0, optional
+            Refuse a song of which more is decoded, whatever its header states. Default: any length.
         overwrite : bool
             Replace files that exist. Default: raise OutputExistsError.
         progress : callable, optional
             Called repeatedly with the number of finished samples and the expected total.
+        on_block : callable, optional
+            Called with each block of the stems as soon as it is separated: the place of its first
+            sample in the stems, and the samples, which the gain against clipping has not changed
+            yet. An error that this or ``progress`` raises stops the separation.
 
         Returns
         -------
-        dict of str to Path
-            The file of each stem. If one would clip, all are turned down by the same gain, so that
-            they still add up, and a warning is logged.
+        StemFiles
+            A dict with the file of each stem. If one would clip, all are turned down by the same
+            gain, so that they still add up, and a warning is logged.
 
         Raises
         ------
         AudioError
             If the file cannot be read to its end or separated: see its subclasses.
+        TooLongError
+            If more than ``most_seconds`` are decoded.
         OptionError
             If an option is invalid, the part starts after the end of the song, or a stem would
             replace the song.
@@ -217,6 +250,8 @@ class Separator:
             check_rate(info.sample_rate)
             check_channels(info.channels)
             blocks = good_blocks(reader) if keep_truncated else reader.blocks()
+            if most_seconds is not None:
+                blocks = limited(blocks, path, info.sample_rate, most_seconds)
             first, end = part_of_song(info.sample_rate, start, duration)
             if bits is None:
                 bits = min(info.bits, 24) if codec == "flac" else info.bits
@@ -226,7 +261,6 @@ class Separator:
             )
             check_kept(Path(path), paths)
             total = max((info.samples if end is None else min(end, info.samples)) - first, 0)
-            done = 0
             with open_stems(
                 paths,
                 form,
@@ -237,13 +271,16 @@ class Separator:
             ) as writer:
                 part = (first, end)
                 for stems in self._run(blocks, info.sample_rate, info.channels, part):
-                    writer.write(two_of(stems, two_stems, (*paths,)) if two_stems else stems)
-                    done += len(next(iter(stems.values())))
+                    if two_stems:
+                        stems = two_of(stems, two_stems, (*paths,))
+                    if on_block:
+                        on_block(writer.samples, stems)
+                    writer.write(stems)
                     if progress:
-                        progress(done, max(total, done))
-                if not done:
+                        progress(writer.samples, max(total, writer.samples))
+                if not writer.samples:
                     raise OptionError(f"{path} ends before {start:g} s: start earlier")
-        return paths
+        return StemFiles(paths, info.sample_rate, writer.samples, writer.gain_db)
 
     def stem_paths(
         self,

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import AudioError, EmptyAudioError, TruncatedAudioError
+from ..errors import AudioError, EmptyAudioError, TooLongError, TruncatedAudioError
 from . import Audio
 from .av_files import open_av
 from .base import BLOCK as BLOCK
@@ -154,6 +154,24 @@ def read_part(path: str | os.PathLike[str], start: int, samples: int) -> Audio:
     if can_seek and len(part) < samples:
         raise TruncatedAudioError(f"{path} ends after {start + len(part)} samples")
     return np.pad(part, ((0, samples - len(part)), (0, 0)))
+
+
+def limited(
+    blocks: Iterable[Audio], path: str | os.PathLike[str], sample_rate: int, most_seconds: float
+) -> Iterator[Audio]:
+    """Yield the blocks of a file.
+
+    Raises
+    ------
+    TooLongError
+        If they are longer than ``most_seconds``.
+    """
+    left = most_seconds * sample_rate
+    for block in blocks:
+        left -= len(block)
+        if left < 0:
+            raise TooLongError(f"{path} is longer than {most_seconds:g} s")
+        yield block
 
 
 def good_blocks(reader: AudioReader) -> Iterator[Audio]:

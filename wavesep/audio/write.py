@@ -159,7 +159,15 @@ def open_stems(
 
 
 class StemWriter:
-    """Takes the stems of one song block by block; see `open_stems`."""
+    """Takes the stems of one song block by block; see `open_stems`.
+
+    Attributes
+    ----------
+    samples : int
+        Number of samples so far.
+    gain_db : float, <= 0
+        The gain that all stems got against clipping; it is known after `finish`.
+    """
 
     def __init__(
         self,
@@ -177,7 +185,8 @@ class StemWriter:
         # the expected length may be too short, so RF64 is chosen a little early
         self._expected = round(samples * 1.1) or LARGEST_WAV
         self._files: list[soundfile.SoundFile] = []
-        self._samples = 0
+        self.samples = 0
+        self.gain_db = 0.0
         self._peak = 0.0
 
     def __enter__(self) -> Self:
@@ -212,7 +221,7 @@ class StemWriter:
             with encoding(self._paths[stem], growing):
                 file.write(stems[stem])
             self._peak = max(self._peak, float(np.abs(stems[stem]).max(initial=0)))
-        self._samples += len(next(iter(stems.values())))
+        self.samples += len(next(iter(stems.values())))
 
     def finish(self) -> dict[str, Path]:
         """Convert all stems to their final format, with one gain for all.
@@ -230,10 +239,10 @@ class StemWriter:
         gain = min(1.0, self._form.largest / self._peak) if self._peak else 1.0
         first = next(iter(self._paths.values()))
         if gain < 1:
-            gain_db = 20 * float(np.log10(gain))
+            self.gain_db = 20 * float(np.log10(gain))
             log.warning(
                 "%s: a stem would clip, so all stems are turned down by %.1f dB",
-                first.parent, -gain_db, extra={"gain_db": round(gain_db, 3)},
+                first.parent, -self.gain_db,
             )  # fmt: skip
         with encoding(first, *self._growing, *self._whole):
             self._close()
@@ -242,7 +251,7 @@ class StemWriter:
                 whole_stems = dict(zip(self._paths, self._whole, strict=True))
                 copy_tags(self._song, whole_stems, self._form.codec)
             for whole, path in zip(self._whole, self._paths.values(), strict=True):
-                if soundfile.info(os.fsencode(whole)).frames != self._samples:
+                if soundfile.info(os.fsencode(whole)).frames != self.samples:
                     probe(whole)
                     raise OutputError(f"{path} could not be written in full: check the disk")
                 settle(whole)
@@ -258,7 +267,7 @@ class StemWriter:
                 for path in self._growing
             ]
             files = [
-                stack.enter_context(self._form.open(path, self._samples)) for path in self._whole
+                stack.enter_context(self._form.open(path, self.samples)) for path in self._whole
             ]
             for blocks in zip(*map(blocks_of, sources), strict=True):
                 stems = [block * gain for block in blocks]

@@ -21,7 +21,6 @@ from rich.progress import Progress
 
 from ..atomic import write_whole
 from ..audio.names import check_template
-from ..audio.read import audio_info
 from ..engines import ENGINES, PRECISIONS
 from ..errors import OptionError
 from ..separator import Separator
@@ -271,16 +270,16 @@ def separate_song(
             )  # fmt: skip
     finally:
         bar.remove_task(task)
-    stem = audio_info(next(iter(paths.values())))
     facts: Facts = {
         "song": song.name,
         "stems": {name: str(path) for name, path in paths.items()},
-        "seconds": round(stem.samples / stem.sample_rate, 3),
+        "seconds": round(paths.samples / paths.sample_rate, 3),
         "took": round(time.perf_counter() - begin, 3),
     }
-    for warning in warnings:
-        facts.setdefault("warnings", []).append(warning.getMessage())
-        facts |= {"gain_db": warning.gain_db} if hasattr(warning, "gain_db") else {}
+    if warnings:
+        facts["warnings"] = [warning.getMessage() for warning in warnings]
+    if paths.gain_db:
+        facts["gain_db"] = round(paths.gain_db, 3)
     return facts
 
 
