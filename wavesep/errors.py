@@ -6,6 +6,7 @@
     ├── AudioError (ValueError)        the audio cannot be read or separated
     │   ├── EmptyAudioError            it has no samples
     │   ├── TruncatedAudioError        the file ends before its sound does
+    │   ├── TooLongError               it is longer than the caller allows
     │   ├── NonFiniteAudioError        a sample is NaN or infinite
     │   └── ClipError                  a part of a clip cannot be read or used
     ├── ModelFileError (ValueError)    a model file is missing, damaged or not a wavesep model
