@@ -370,6 +370,8 @@ print(all(np.array_equal(array, other[name]) for name, array in one.items()))
 """
 
 
+# JAX spends most of these runs on optimizing what it compiles
+QUICK_XLA = {"XLA_FLAGS": "--xla_backend_optimization_level=0"}
 WITHOUT = "import sys; sys.modules['tensorflow'] = None\n" + TRAIN
 
 
@@ -384,7 +386,7 @@ def test_in_the_middle_of_an_epoch_every_backend_goes_on(
 
     answer = subprocess.run(
         [sys.executable, "-c", (WITHOUT if alone else "") + RESUME, clips, tmp_path, "1", "2"],
-        env=os.environ | {"KERAS_BACKEND": backend, "OMP_NUM_THREADS": "1"},
+        env=os.environ | {"KERAS_BACKEND": backend, "OMP_NUM_THREADS": "1"} | QUICK_XLA,
         capture_output=True,
         text=True,
     )
