@@ -56,7 +56,7 @@ def setup(clips: Path) -> Callable[[], Setup]:
     def make() -> Setup:
         keras.utils.set_random_seed(3)
         network = WaveNet(
-            filters=4, skip_filters=4, kernel_size=3, stacks=1, layers_per_stack=3, padding="valid"
+            filters=4, skip_filters=4, kernel_size=3, stacks=1, layers_per_stack=2, padding="valid"
         )
         form = {
             "samples": 4_096, "sample_rate": RATE, "left_context": network.left_context,

@@ -11,8 +11,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,12 @@ import numpy as np
 import pytest
 
 from wavesep import WaveNet, load_model
+from wavesep.data import MixGenerator
 from wavesep.errors import ModelFileError, OptionError, OtherRunError
 from wavesep.models.arrays import load_arrays, save_arrays
 from wavesep.models.files import read_model_file
 from wavesep.models.wavenet import recipe
-from wavesep.training import fit
+from wavesep.training import Validation, fit
 from wavesep.training.fit import BEST, CHECKPOINT, LOG
 from wavesep.training.resume import Progress
 
@@ -48,64 +49,107 @@ class Kill(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-def test_it_learns(setup: Make, tmp_path: Path) -> None:
+class Said(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+@dataclass
+class Whole:
+    """A run of three epochs that nothing has stopped, and what it started from."""
+
+    run: Path
+    progress: Progress
+    network: WaveNet
+    before: float
+    said: str
+    mixes: MixGenerator
+    validation: Validation
+
+
+OPTIONS: dict[str, Any] = {"epochs": 3, "learning_rate": 2e-2, "limit": 1e6}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_board() -> Iterator[None]:
+    """Leave out the pictures for TensorBoard, which take longer than these trainings."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FIT, "open_board", lambda *_: None)
+        yield
+
+
+@pytest.fixture(scope="module")
+def whole(setup: Make, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    run = tmp_path_factory.mktemp("whole")
     network, mixes, validation = setup()
     before = validation.score(validation.estimate(network.predict_on_batch)).si_sdr
+    said = Said()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FIT.log, "level", logging.INFO)
+        FIT.log.addHandler(said)
+        progress = fit(network, mixes, validation, run=run, **OPTIONS)
+        FIT.log.removeHandler(said)
+    return Whole(run, progress, network, before, "\n".join(said.lines), mixes, validation)
 
-    progress = fit(network, mixes, validation, run=tmp_path, epochs=6, learning_rate=2e-2)
 
-    assert progress.epoch == 6
-    assert max(progress.scores) > before + 3
-    best = read_model_file(tmp_path / BEST)
+def test_it_learns(whole: Whole) -> None:
+    progress, validation = whole.progress, whole.validation
+
+    assert progress.epoch == 3
+    assert max(progress.scores) > whole.before + 3
+    best = read_model_file(whole.run / BEST)
     assert best.sources == ("vocals", "accompaniment")
     rebuilt = best.build(padding="valid")
     scored = validation.score(validation.estimate(rebuilt.predict_on_batch)).si_sdr
     assert scored == pytest.approx(max(progress.scores), abs=0.02)  # in half precision
-    assert load_model(tmp_path / BEST).count_params() == network.count_params()
+    assert load_model(whole.run / BEST).count_params() == whole.network.count_params()
 
 
-@pytest.fixture(scope="module")
-def whole(setup: Make, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Progress, WaveNet]:
-    """A run of three epochs that nothing has stopped."""
-    run = tmp_path_factory.mktemp("whole")
-    network, mixes, validation = setup()
-    return run, fit(network, mixes, validation, run=run, epochs=3), network
+def train_until(make: Make, run: Path, step: int) -> tuple[Setup, Progress | None, int]:
+    """Train until a step of this call; return what was trained and the steps that were done."""
+    network, mixes, validation = make()
+    original, kill = network.fit, Kill(step)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            network,
+            "fit",
+            lambda *a, **k: original(*a, **k | {"callbacks": [*k["callbacks"], kill]}),
+        )
+        try:
+            progress = fit(network, mixes, validation, run=run, **OPTIONS)
+        except KeyboardInterrupt:
+            progress = None
+    return (network, mixes, validation), progress, step - kill.left
 
 
-@pytest.mark.parametrize(("batch", "save_seconds"), [(1, 300), (7, 300), (8, 0), (10, 0)])
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(
-    setup: Make,
-    whole: tuple[Path, Progress, WaveNet],
-    tmp_path: Path,
-    batch: int,
-    save_seconds: float,
-    monkeypatch: pytest.MonkeyPatch,
+    setup: Make, whole: Whole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, progress, network = whole
-    monkeypatch.setattr(FIT, "SAVE_SECONDS", save_seconds)
-    stopped, mixes, validation = setup()
-    original = stopped.fit
-    kill = Kill(batch)
-    monkeypatch.setattr(
-        stopped, "fit", lambda *a, **k: original(*a, **k | {"callbacks": [*k["callbacks"], kill]})
-    )
-    with pytest.raises(KeyboardInterrupt):
-        fit(stopped, mixes, validation, run=tmp_path, epochs=3)
-    resumed, mixes, validation = setup()
-    count = Kill(99)
-    fit_on = resumed.fit
-    monkeypatch.setattr(
-        resumed, "fit", lambda *a, **k: fit_on(*a, **k | {"callbacks": [*k["callbacks"], count]})
-    )
-    again = fit(resumed, mixes, validation, run=tmp_path, epochs=3)
+    kept = 0
+    for stop, save_seconds in ((1, 300), (7, 300), (8, 0), (10, 0)):
+        monkeypatch.setattr(FIT, "SAVE_SECONDS", save_seconds)
+        _, progress, steps = train_until(setup, tmp_path, stop - kept)
+        assert progress is None
+        assert steps == stop - kept
+        # nothing is done twice that was saved: the last step of an epoch is saved with its scores
+        kept = (stop - 1) // 5 * 5 if save_seconds else stop - (stop % 5 == 0)
+        if kept:
+            state = json.loads(load_arrays(tmp_path / CHECKPOINT)[1]["progress"])
+            assert 5 * len(state["scores"]) + state["step"] == kept
+    monkeypatch.setattr(FIT, "SAVE_SECONDS", 300)
+    (resumed, _, _), progress, steps = train_until(setup, tmp_path, 99)
 
-    assert again == progress
-    # nothing is done twice that was saved: the last step of an epoch is saved with its scores
-    kept = (batch - 1) // 5 * 5 if save_seconds else batch - (batch % 5 == 0)
-    assert 99 - count.left == 15 - kept
+    assert steps == 15 - kept
+    assert progress == whole.progress
     logs = [
         [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
-        for folder in (tmp_path, run)
+        for folder in (tmp_path, whole.run)
     ]
     assert [line["step"] for line in logs[0]] == sorted({line["step"] for line in logs[0]})
     ours, theirs = (
@@ -114,10 +158,10 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
     assert ours.keys() == theirs.keys() == {5, 10, 15}
     for step, line in ours.items():
         assert line["loss"] == pytest.approx(theirs[step]["loss"], abs=2e-6)
-    for mine, theirs in zip(resumed.weights, network.weights, strict=True):
+    for mine, theirs in zip(resumed.weights, whole.network.weights, strict=True):
         np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
     for name in (CHECKPOINT, BEST):
-        assert (tmp_path / name).read_bytes() == (run / name).read_bytes()
+        assert (tmp_path / name).read_bytes() == (whole.run / name).read_bytes()
 
 
 TRAIN = """
@@ -126,22 +170,22 @@ from wavesep import WaveNet
 from wavesep.data import Clips, MixGenerator
 from wavesep.training import Validation, fit
 
-clips, run = sys.argv[1:]
+clips, run, epochs, batches = sys.argv[1:]
 keras.utils.set_random_seed(3)
-network = WaveNet(filters=4, skip_filters=4, stacks=1, layers_per_stack=3, padding="valid")
+network = WaveNet(filters=4, skip_filters=4, stacks=1, layers_per_stack=2, padding="valid")
 form = {"samples": 4_096, "sample_rate": 8_000, "left_context": network.left_context,
         "right_context": network.right_context}
 stems = Clips(clips + "/vocals"), Clips(clips + "/accompaniment")
-mixes = MixGenerator(*stems, batch_size=2, batches=20, seed=1, workers=2, **form)
+mixes = MixGenerator(*stems, batch_size=2, batches=int(batches), seed=1, workers=2, **form)
 print("training", flush=True)
-fit(network, mixes, Validation(*stems, **form), run=run, epochs=5)
+fit(network, mixes, Validation(*stems, **form), run=run, epochs=int(epochs))
 print("done", flush=True)
 """
 
 
 def train(clips: Path, run: Path, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", TRAIN, str(clips), str(run)],
+        [sys.executable, "-c", TRAIN, str(clips), str(run), "5", "20"],
         env=os.environ | environment, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
 
@@ -171,33 +215,31 @@ def test_a_run_killed_at_any_moment_goes_on(clips: Path, tmp_path: Path) -> None
             np.testing.assert_array_equal(array, other[key])
 
 
-def test_a_finished_run_is_not_trained_further(
-    setup: Make, whole: tuple[Path, Progress, WaveNet]
-) -> None:
-    run, progress, network = whole
+def test_a_finished_run_is_not_trained_further(setup: Make, whole: Whole) -> None:
+    run, progress, network = whole.run, whole.progress, whole.network
     again, mixes, validation = setup()
 
-    assert fit(again, mixes, validation, run=run, epochs=3) == progress
+    assert fit(again, mixes, validation, run=run, **OPTIONS) == progress
     for mine, theirs in zip(again.weights, network.weights, strict=True):
         np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
 
 
 def test_another_setting_is_refused(
-    setup: Make, whole: tuple[Path, Progress, WaveNet], monkeypatch: pytest.MonkeyPatch
+    setup: Make, whole: Whole, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, _, _ = whole
+    run = whole.run
     network, mixes, validation = setup()
 
     with pytest.raises(OtherRunError, match=r"epochs=3, not 2: use the settings"):
-        fit(network, mixes, validation, run=run, epochs=2)
+        fit(network, mixes, validation, run=run, **OPTIONS | {"epochs": 2})
     mixes.seed = 9
     with pytest.raises(OptionError, match=r"seed=1, not 9"):
-        fit(network, mixes, validation, run=run, epochs=3)
+        fit(network, mixes, validation, run=run, **OPTIONS)
     mixes.seed = 1
     by_adam = replace(recipe.RECIPE, optimizer=keras.optimizers.Adam)
     monkeypatch.setattr(recipe, "RECIPE", by_adam)
     with pytest.raises(OptionError, match=r"optimizer=Muon, not Adam"):
-        fit(network, mixes, validation, run=run, epochs=3)
+        fit(network, mixes, validation, run=run, **OPTIONS)
 
 
 def test_a_damaged_checkpoint_is_told(setup: Make, tmp_path: Path) -> None:
@@ -235,56 +277,25 @@ def test_a_network_that_pads_is_refused(setup: Make, tmp_path: Path) -> None:
         fit(padding, mixes, validation, run=tmp_path, epochs=1)
 
 
-def test_it_says_how_fast_it_is(
-    setup: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    network, mixes, validation = setup()
-    with caplog.at_level(logging.INFO):
-        fit(network, mixes, validation, run=tmp_path, epochs=1, limit=1e6)
-
-    assert "snippets per second" in caplog.text
+def test_it_says_how_fast_it_is(whole: Whole) -> None:
+    assert "snippets per second" in whole.said
     assert re.search(
-        r"epoch 1 of 1: loss \S+, SI-SDR \S+ dB, \S+ dB above the mixture's, the best so far; "
+        r"epoch 1 of 3: loss \S+, SI-SDR \S+ dB, \S+ dB above the mixture's, the best so far; "
         r"\d+ s, \S+ s of audio per second",
-        caplog.text,
+        whole.said,
     )
-    (said,) = (json.loads(line) for line in (tmp_path / LOG).read_text().splitlines())
+    said, *_ = (json.loads(line) for line in (whole.run / LOG).read_text().splitlines())
     assert (said["epoch"], said["step"]) == (1, 5)
     # a step computes three times what an estimate does
-    work = 3 * network.architecture.operations * mixes.sample_rate
+    work = 3 * whole.network.architecture.operations * whole.mixes.sample_rate
     share = said["speed/audio_seconds_per_second"] * work / 1e6
     assert said["speed/share_of_limit"] == pytest.approx(share, rel=0.01)
 
 
-WITHOUT = "import sys; sys.modules['tensorflow'] = None\n" + TRAIN
-
-
-@pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_without_tensorflow_it_trains_and_says_so_in_one_line(
-    clips: Path, tmp_path: Path, backend: str
-) -> None:
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
-
-    answer = subprocess.run(
-        [sys.executable, "-c", WITHOUT, str(clips), str(tmp_path)],
-        env=os.environ | {"KERAS_BACKEND": backend, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-
-    assert "done" in answer.stdout
-    said = [line for line in answer.stderr.splitlines() if "TensorBoard" in line]
-    assert said == ["TensorFlow is not installed: training continues without TensorBoard"]
-    assert read_model_file(tmp_path / BEST).parameters
-    assert not (tmp_path / "logs").exists()
-
-
 def test_a_checkpoint_of_the_version_before_goes_on(
-    setup: Make, whole: tuple[Path, Progress, WaveNet], tmp_path: Path
+    setup: Make, whole: Whole, tmp_path: Path
 ) -> None:
-    run, progress, _ = whole
+    run, progress = whole.run, whole.progress
     arrays, metadata = load_arrays(run / CHECKPOINT)
     state = json.loads(metadata["progress"])
     del state["step"], state["loss"], state["settings"]["kind"]
@@ -292,23 +303,21 @@ def test_a_checkpoint_of_the_version_before_goes_on(
     save_arrays(arrays, {"progress": json.dumps(state)}, tmp_path / CHECKPOINT)
     network, mixes, validation = setup()
 
-    assert fit(network, mixes, validation, run=tmp_path, epochs=3) == progress
+    assert fit(network, mixes, validation, run=tmp_path, **OPTIONS) == progress
 
 
-def test_what_is_no_checkpoint_is_told(
-    setup: Make, whole: tuple[Path, Progress, WaveNet], tmp_path: Path
-) -> None:
-    run, _, _ = whole
+def test_what_is_no_checkpoint_is_told(setup: Make, whole: Whole, tmp_path: Path) -> None:
+    run = whole.run
     arrays, metadata = load_arrays(run / CHECKPOINT)
     network, mixes, validation = setup()
 
     (tmp_path / CHECKPOINT).write_bytes((run / BEST).read_bytes())
     with pytest.raises(ModelFileError, match="not a checkpoint of this version"):
-        fit(network, mixes, validation, run=tmp_path, epochs=3)
+        fit(network, mixes, validation, run=tmp_path, **OPTIONS)
     del arrays["optimizer/1"]
     save_arrays(arrays, metadata, tmp_path / CHECKPOINT)
     with pytest.raises(ModelFileError, match="another network or optimizer"):
-        fit(network, mixes, validation, run=tmp_path, epochs=3)
+        fit(network, mixes, validation, run=tmp_path, **OPTIONS)
 
 
 RESUME = """
@@ -319,7 +328,8 @@ from wavesep.data import Clips, MixGenerator
 from wavesep.training import Validation, fit
 from wavesep.models.arrays import load_arrays
 
-sys.modules["wavesep.training.fit"].SAVE_SECONDS = 0
+FIT = sys.modules["wavesep.training.fit"]
+FIT.SAVE_SECONDS, FIT.open_board = 0, lambda *_: None
 clips, runs = Path(sys.argv[1]), Path(sys.argv[2])
 
 class Kill(keras.callbacks.Callback):
@@ -360,18 +370,32 @@ print(all(np.array_equal(array, other[name]) for name, array in one.items()))
 """
 
 
+# JAX spends most of these runs on optimizing what it compiles
+QUICK_XLA = {"XLA_FLAGS": "--xla_backend_optimization_level=0"}
+WITHOUT = "import sys; sys.modules['tensorflow'] = None\n" + TRAIN
+
+
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
 def test_in_the_middle_of_an_epoch_every_backend_goes_on(
     clips: Path, tmp_path: Path, backend: str
 ) -> None:
+    """All but TensorFlow do so without TensorFlow, and say so in one line for each run."""
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
+    alone = backend != "tensorflow"
 
     answer = subprocess.run(
-        [sys.executable, "-c", RESUME, str(clips), str(tmp_path)],
-        env=os.environ | {"KERAS_BACKEND": backend, "OMP_NUM_THREADS": "1"},
+        [sys.executable, "-c", (WITHOUT if alone else "") + RESUME, clips, tmp_path, "1", "2"],
+        env=os.environ | {"KERAS_BACKEND": backend, "OMP_NUM_THREADS": "1"} | QUICK_XLA,
         capture_output=True,
         text=True,
     )
 
-    assert answer.stdout == "killed\nTrue\n", answer.stderr
+    trained = "training\ndone\n" if alone else ""
+    assert answer.stdout == f"{trained}killed\nTrue\n", answer.stderr
+    said = [line for line in answer.stderr.splitlines() if "TensorBoard" in line]
+    line = "TensorFlow is not installed: training continues without TensorBoard"
+    assert said == [line] * alone
+    assert not (tmp_path / "logs").exists()
+    if alone:
+        assert read_model_file(tmp_path / BEST).parameters

@@ -95,13 +95,13 @@ def test_four_stems(kind: str, folder: Path, tmp_path: Path) -> None:
         around, samples = dict.fromkeys(contexts, 0), snippet_samples(network.architecture)
     augmentation = Augmentation(speed=(1.0, 1.0001), low_pass=0, equalise=0, noise=0)
     mixes = MixGenerator(
-        *stems, samples=samples, batch_size=4, batches=20, augmentation=augmentation, **form,
+        *stems, samples=samples, batch_size=4, batches=60, augmentation=augmentation, **form,
         **around,
     )  # fmt: skip
     validation = Validation(*stems, samples=2_048, **form, **contexts)
 
     fit(
-        network, mixes, validation, run=tmp_path, epochs=3, learning_rate=1e-2,
+        network, mixes, validation, run=tmp_path, epochs=1, learning_rate=1e-2,
         about=About(sources=STEMS),
     )  # fmt: skip
 

@@ -130,6 +130,8 @@ def fit(
         loss=recipe.loss,
         jit_compile=jit_compile(device_type(None)),
     )
+    # if Keras builds the optimizer within its first step, TensorFlow traces that step twice
+    network.optimizer.build(network.trainable_variables)
     settings = describe(network, mixes, epochs, learning_rate)
     progress = load_checkpoint(Path(run) / CHECKPOINT, network, settings)
 

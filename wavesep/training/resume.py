@@ -72,7 +72,7 @@ def load_checkpoint(path: Path, network: keras.Model, settings: dict[str, Any]) 
     path : Path
         Of the checkpoint. If there is no such file, the run begins.
     network : keras.Model
-        Compiled. Its weights and its optimizer's state are set.
+        Compiled, with its optimizer built. Its weights and its optimizer's state are set.
     settings : dict
         Of this run, in the types of JSON.
 
@@ -102,7 +102,6 @@ def load_checkpoint(path: Path, network: keras.Model, settings: dict[str, Any]) 
             f"not {settings[changed[0]]}: use the settings of that run, or another folder"
         )
     progress.settings = settings
-    network.optimizer.build(network.trainable_variables)
     variables = state_variables(network)
     if {name: v.shape for name, v in variables.items()} != {n: a.shape for n, a in arrays.items()}:
         raise ModelFileError(f"{path} is of another network or optimizer: move it")
