@@ -176,7 +176,7 @@ def test_a_table_has_a_column_for_each_name() -> None:
     [
         (["limits", "--json", "/nowhere/x.json"], "cannot be written"),
         (["streaming", "--model", "nothing"], "no model 'nothing'"),
-        (["limit"], "no section 'limit': choose some of limits, networks"),
+        (["limit"], "no section 'limit': choose from limits, networks"),
     ],
 )
 def test_mistakes_are_told(
