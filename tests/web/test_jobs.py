@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.utils import timezone
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -155,18 +156,22 @@ class Life(RuleBasedStateMachine):
             assert job.attempt <= MOST_ATTEMPTS
             self.held.append(job)
 
-    @rule(i=st.integers(0, 9))
-    def finish(self, i: int) -> None:
-        if i < len(self.held):
-            job = self.held[i]
-            if jobs.finish(job, stems_of(job), done=9, gain_db=0):
-                self.published[job.pk] = self.published.get(job.pk, 0) + 1
-
-    @rule(i=st.integers(0, 9), how=st.sampled_from(["renew", "fail", "hand_back"]))
-    def other(self, i: int, how: str) -> None:
-        if i < len(self.held):
-            arguments = {"renew": (1, 2), "fail": ("x", "y"), "hand_back": ()}[how]
-            getattr(jobs, how)(self.held[i], *arguments)
+    @rule(i=st.integers(0, 9), how=st.sampled_from(["renew", "fail", "hand_back", "finish"]))
+    def change(self, i: int, how: str) -> None:
+        if i >= len(self.held):
+            return
+        job = self.held[i]
+        row = Job.objects.filter(pk=job.pk, state=Job.State.RUNNING).first()
+        is_holder = row is not None and (row.worker, row.attempt) == (job.worker, job.attempt)
+        if how == "renew":
+            assert (jobs.renew(job, 1, 2) is not Order.LOST) == is_holder
+        elif how == "fail":
+            assert jobs.fail(job, "x", "y") == is_holder
+        elif how == "hand_back":
+            assert jobs.hand_back(job) == is_holder
+        else:
+            assert jobs.finish(job, stems_of(job), done=9, gain_db=0) == is_holder
+            self.published[job.pk] = self.published.get(job.pk, 0) + is_holder
 
     @rule()
     def lapse(self) -> None:
@@ -199,3 +204,7 @@ class Life(RuleBasedStateMachine):
 
 TestLife = Life.TestCase
 TestLife.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
+
+
+def test_the_migrations_are_complete() -> None:
+    call_command("makemigrations", "--check", "--dry-run", verbosity=0)

@@ -41,6 +41,8 @@ class Config:
         Seconds of a song, at most.
     most_channels : int
         Channels of a song, at most.
+    most_waiting : int
+        Jobs of a user that wait or run, at most.
     days_kept : float
         Days after which songs and their stems are deleted.
     """
@@ -55,6 +57,7 @@ class Config:
     largest_song: int = 500 * MB
     longest_song: float = 3600.0
     most_channels: int = 8
+    most_waiting: int = 100
     days_kept: float = 7.0
 
     @property

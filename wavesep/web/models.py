@@ -1,4 +1,4 @@
-"""What the database holds: songs, the jobs that separate them, and their stems.
+"""What the database holds: songs, the jobs that separate them, their stems, and tokens.
 
 Only `wavesep.web.jobs` changes the state of a job. A row says that a file is there only after the
 file is complete on the disk, and a file is deleted only after its row says so.
@@ -62,6 +62,7 @@ class Job(models.Model):
     song = models.ForeignKey(Song, models.CASCADE, related_name="jobs")
     model = models.CharField(max_length=200)
     codec = models.CharField(max_length=8, default="flac")
+    idempotency_key = models.CharField(max_length=100, null=True)
     state = models.CharField(max_length=16, choices=State.choices, default=State.QUEUED)
     error_code = models.CharField(max_length=32, blank=True)
     error = models.CharField(max_length=500, blank=True)
@@ -80,14 +81,31 @@ class Job(models.Model):
     updated = models.DateTimeField(auto_now=True)
 
     class Meta:
-        """Newest first; the index is what a claim and a sweep look for."""
+        """Newest first; the index is for claims and sweeps."""
 
         ordering = ("-created", "id")
         indexes = (models.Index(fields=("state", "lease_until")),)
+        constraints = (
+            models.UniqueConstraint(fields=("owner", "idempotency_key"), name="one_request"),
+        )
 
     def __str__(self) -> str:
         """Return the state and the title of the song."""
         return f"{self.state}: {self.song.title}"
+
+
+class Token(models.Model):
+    """A key to the interface for programs; only its hash is stored."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="tokens")
+    name = models.CharField(max_length=100)
+    hash = models.CharField(max_length=64, unique=True)
+    created = models.DateTimeField(auto_now_add=True)
+    last_used = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        """Return the name."""
+        return self.name
 
 
 class Stem(models.Model):

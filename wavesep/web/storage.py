@@ -44,6 +44,11 @@ def delete_song(song: UUID) -> None:
     song_path(song).unlink(missing_ok=True)
 
 
+def delete_job(job: UUID) -> None:
+    """Delete the files of all attempts of a job."""
+    shutil.rmtree(job_folder(job), ignore_errors=True)
+
+
 def delete_other_attempts(job: UUID, attempt: int) -> None:
     """Delete what earlier attempts of a job left."""
     for folder in job_folder(job).glob("*"):
