@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.utils import timezone
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 
 from wavesep.web import jobs
 from wavesep.web.jobs import LEASE, MOST_ATTEMPTS, Order
@@ -137,11 +137,12 @@ def test_a_dead_worker_s_cancelled_job_is_not_run_again(owner: User) -> None:
 class Life(RuleBasedStateMachine):
     """Workers that claim, die, freeze and wake in any order, and an owner who interferes."""
 
+    held = Bundle("held")  # the jobs that workers believe to hold, rightly or not
+
     def __init__(self) -> None:
         super().__init__()
         User.objects.all().delete()
         self.owner = User.objects.create_user("ada")
-        self.held: list[Job] = []  # what workers believe to hold, rightly or not
         self.published: dict[UUID, int] = {}
         self.versions: dict[UUID, int] = {}
 
@@ -150,17 +151,16 @@ class Life(RuleBasedStateMachine):
         if Job.objects.count() < 4:
             new_job(self.owner)
 
-    @rule(worker=st.sampled_from("abc"))
-    def claim(self, worker: str) -> None:
-        if job := jobs.claim(worker):
-            assert job.attempt <= MOST_ATTEMPTS
-            self.held.append(job)
+    @rule(target=held, worker=st.sampled_from("ab"))
+    def claim(self, worker: str) -> Any:
+        job = jobs.claim(worker)
+        if job is None:
+            return multiple()
+        assert job.attempt <= MOST_ATTEMPTS
+        return job
 
-    @rule(i=st.integers(0, 9), how=st.sampled_from(["renew", "fail", "hand_back", "finish"]))
-    def change(self, i: int, how: str) -> None:
-        if i >= len(self.held):
-            return
-        job = self.held[i]
+    @rule(job=held, how=st.sampled_from(["renew", "fail", "hand_back", "finish"]))
+    def change(self, job: Job, how: str) -> None:
         row = Job.objects.filter(pk=job.pk, state=Job.State.RUNNING).first()
         is_holder = row is not None and (row.worker, row.attempt) == (job.worker, job.attempt)
         if how == "renew":
@@ -203,7 +203,7 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
+TestLife.settings = settings(max_examples=25, stateful_step_count=40, deadline=None)
 
 
 def test_the_migrations_are_complete() -> None:
