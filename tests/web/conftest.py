@@ -1,0 +1,64 @@
+"""A database and a data folder for the tests of the web application."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import django
+import pytest
+
+from wavesep.web.config import Config
+
+# Django reads its settings when a model is first imported, so they must be there before the tests
+DATA = Path(tempfile.mkdtemp(prefix="wavesep-web-"))
+CONFIG = Config(
+    data=str(DATA),
+    database=os.environ.get("WAVESEP_TEST_DATABASE", ""),
+    longest_song=60.0,
+    model=str(DATA / "tiny.safetensors"),
+)
+os.environ.update(CONFIG.to_environment())
+django.setup()
+
+from django.contrib.auth.models import User  # noqa: E402
+from django.core.management import call_command  # noqa: E402
+from django.utils import timezone  # noqa: E402
+
+from wavesep.web.models import Job, Song  # noqa: E402
+
+
+@pytest.fixture(scope="session", autouse=True)
+def database() -> Iterator[None]:
+    """Make the tables; remove the data folder at the end."""
+    call_command("migrate", verbosity=0)
+    yield
+    shutil.rmtree(DATA)
+
+
+@pytest.fixture(autouse=True)
+def _empty() -> Iterator[None]:
+    """Leave an empty database and no files."""
+    yield
+    User.objects.all().delete()
+    for name in ("songs", "stems", "incoming"):
+        shutil.rmtree(DATA / name, ignore_errors=True)
+
+
+@pytest.fixture
+def owner() -> User:
+    """Somebody who owns songs."""
+    return User.objects.create_user("ada")
+
+
+def new_job(owner: User, seconds: float = 10.0, **settings: object) -> Job:
+    """Queue a job for a new song."""
+    song = Song.objects.create(
+        owner=owner, title="song.wav", state=Song.State.READY, seconds=seconds, channels=2,
+        sample_rate=44_100, expires=timezone.now() + timedelta(days=1),
+    )  # fmt: skip
+    return Job.objects.create(owner=owner, song=song, model=CONFIG.model, **settings)

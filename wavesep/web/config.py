@@ -1,0 +1,81 @@
+"""The settings of a server. No Django: the command line and child processes read them first."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+VARIABLE = "WAVESEP_WEB"  # the environment variable that hands the settings to child processes
+MB = 1_000_000
+
+
+def data_home() -> Path:
+    """Return the default data folder: that of the XDG base directory specification."""
+    home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(home) / "wavesep"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The settings of a server and its workers.
+
+    Attributes
+    ----------
+    data : str
+        The data folder, with the database, the songs and the stems.
+    database : str
+        "postgres://USER:PASSWORD@HOST:PORT/NAME"; an empty string is SQLite in the data folder.
+    host, port : str, int
+        Where the server listens.
+    hosts : tuple of str
+        Other host names by which browsers may call it.
+    model : str
+        The model of jobs that name none; see `wavesep.Separator`.
+    threads : int
+        Threads of each worker; 0 is one for each core.
+    largest_song : int
+        Bytes of an uploaded file, at most.
+    longest_song : float
+        Seconds of a song, at most.
+    most_channels : int
+        Channels of a song, at most.
+    most_waiting : int
+        Jobs of a user that wait or run, at most.
+    days_kept : float
+        Days after which songs and their stems are deleted.
+    """
+
+    data: str = field(default_factory=lambda: str(data_home()))
+    database: str = ""
+    host: str = "127.0.0.1"
+    port: int = 8000
+    hosts: tuple[str, ...] = ()
+    model: str = "vocals"
+    threads: int = 0
+    largest_song: int = 500 * MB
+    longest_song: float = 3600.0
+    most_channels: int = 8
+    most_waiting: int = 100
+    days_kept: float = 7.0
+
+    @property
+    def folder(self) -> Path:
+        """The data folder."""
+        return Path(self.data)
+
+    def to_environment(self) -> dict[str, str]:
+        """Return the environment variables that hand the settings to a child process."""
+        return {
+            VARIABLE: json.dumps(asdict(self)),
+            "DJANGO_SETTINGS_MODULE": "wavesep.web.settings",
+        }
+
+
+def read_config() -> Config:
+    """Return the settings that the environment holds, or else the defaults."""
+    known = json.loads(os.environ.get(VARIABLE, "{}"))
+    if "hosts" in known:
+        known["hosts"] = tuple(known["hosts"])
+    return Config(**known)

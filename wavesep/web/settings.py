@@ -1,0 +1,87 @@
+"""Django's settings, made from `wavesep.web.config`."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from .config import Config, read_config
+
+CONFIG = read_config()
+SECONDS_TO_WAIT = 20  # for another process that writes to SQLite
+
+
+def secret_key(folder: Path) -> str:
+    """Return the key that signs sessions; it is made at the first start, for its owner only."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "secret.key"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text()
+    with os.fdopen(descriptor, "w") as file:
+        key = secrets.token_urlsafe(48)
+        file.write(key)
+    return key
+
+
+def database(config: Config) -> dict[str, Any]:
+    """Return the connection to the database."""
+    if not config.database:
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": config.folder / "db.sqlite3",
+            "OPTIONS": {
+                # a transaction locks at its start: two that read first would deadlock
+                "transaction_mode": "IMMEDIATE",
+                "timeout": SECONDS_TO_WAIT,
+                # a commit that was reported survives a power cut
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+            },
+        }
+    url = urlsplit(config.database)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": url.path.removeprefix("/"),
+        "USER": unquote(url.username or ""),
+        "PASSWORD": unquote(url.password or ""),
+        "HOST": url.hostname or "",
+        "PORT": url.port or "",
+    }
+
+
+SECRET_KEY = secret_key(CONFIG.folder)
+DATABASES = {"default": database(CONFIG)}
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", CONFIG.host, *CONFIG.hosts]
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "ninja",  # it brings the pages that show the interface, so they work offline
+    "wavesep.web",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
+STATIC_URL = "/static/"
+WHITENOISE_USE_FINDERS = True  # files are served from the packages that bring them
+ROOT_URLCONF = "wavesep.web.urls"
+ASGI_APPLICATION = "wavesep.web.asgi.application"
+DATA_UPLOAD_MAX_MEMORY_SIZE = CONFIG.largest_song  # the guard limits bodies before this does
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_NAME = "wavesep_session"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
