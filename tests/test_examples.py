@@ -123,6 +123,7 @@ def test_evaluate_musdb(ffmpeg: None, musdb18: Path, tiny_file: Path, tmp_path: 
     assert float(rows["mixture", "vocals"][0]) == pytest.approx(sdr, abs=0.01)
 
 
+@pytest.mark.slow  # evaluate, streams and the bench have tests of their own
 def test_compare_systems(songs: Path, tmp_path: Path) -> None:
     name = "song 0.wav"
     for kind in ("vocals", "accompaniment"):
@@ -130,16 +131,9 @@ def test_compare_systems(songs: Path, tmp_path: Path) -> None:
         shutil.copy(songs / kind / name, tmp_path / "one" / kind)
     picture = ["--picture", songs / "vocals" / name, "masks.png"]
 
-    out = run(
-        WEIGHTS / "compare_systems.py",
-        "one",
-        "--songs",
-        "one",
-        "--rounds",
-        1,
-        *picture,
-        cwd=tmp_path,
-    )
+    short = ["one", "--songs", "one", "--rounds", 1]
+
+    out = run(WEIGHTS / "compare_systems.py", *short, *picture, cwd=tmp_path)
 
     rows = [re.split(r"  +", line) for line in out.splitlines() if " dB  " in line]
     gains = {system: float(gain.removesuffix(" dB")) for system, _, gain, *_ in rows}

@@ -375,7 +375,11 @@ QUICK_XLA = {"XLA_FLAGS": "--xla_backend_optimization_level=0"}
 WITHOUT = "import sys; sys.modules['tensorflow'] = None\n" + TRAIN
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+# other tests stop and resume on TensorFlow
+SLOW_TENSORFLOW = pytest.param("tensorflow", marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("backend", [SLOW_TENSORFLOW, "jax", "torch"])
 def test_in_the_middle_of_an_epoch_every_backend_goes_on(
     clips: Path, tmp_path: Path, backend: str
 ) -> None:
