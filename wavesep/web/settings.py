@@ -83,5 +83,6 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_NAME = "wavesep_session"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LOGGING_CONFIG = None  # the command that starts a process sets up its log
 USE_TZ = True
 TIME_ZONE = "UTC"
