@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from wavesep.web import access, storage
 from wavesep.web.downloads import range_of
 from wavesep.web.models import Job, Song
-from wavesep.web.worker import Worker
+from wavesep.web.worker import Watch, Worker
 
 from .conftest import CONFIG
 
@@ -223,10 +223,10 @@ def test_nobody_sees_what_is_another_s(ada: Caller, bob: Caller, tiny_file: Path
             for method in methods:
                 url = path.removeprefix(API).format(**known)
                 body = b"x" if method == "put" else None
-                answer = bob(method.upper(), url, body, 404, upload_offset="0")
+                answer = bob(method.upper(), f"{url}?at=0&count=1", body, 404, upload_offset="0")
                 assert answer["code"] == "not_found"
                 seen += 1
-    assert seen == 9
+    assert seen == 11
     assert bob("GET", "/songs") == bob("GET", "/jobs") == []
     bob("POST", "/jobs", {"song": song}, 404)
     assert Job.objects.get(pk=job).state == Job.State.DONE
@@ -294,3 +294,41 @@ def test_parts_of_a_stem_can_be_read(ada: Caller, tiny_file: Path) -> None:
     assert ada("GET", stem, status=304, if_none_match=answer["ETag"])
     # of a file that has changed, a part would not fit to the part that is there
     assert ada.download(stem, range="bytes=0-1", if_range='"other"')[0] == whole
+
+
+def test_a_player_gets_samples_while_the_stems_grow(
+    ada: Caller, tiny_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(tiny_file, CONFIG.model)
+    job = ada("POST", "/jobs", {"song": ada.upload(wav(3))["id"], "codec": "wav"}, 202)["id"]
+    pcm, peaks = f"/jobs/{job}/pcm/vocals", f"/jobs/{job}/peaks/vocals"
+    assert ada("GET", f"{pcm}?at=0&count=9", None, 425)["code"] == "too_early"
+    heard: list[bytes] = []
+
+    def listen(self: Watch, done: int) -> None:
+        self.__dict__["done"] = done
+        if not heard and done:
+            heard.append(ada("GET", f"{pcm}?at=1000&count=500").content)
+            ada("GET", f"{pcm}?at={done + 1}&count=9", None, 425)
+            assert len(ada("GET", peaks).content) == 2 * (done // 1_024)
+
+    monkeypatch.setattr(Watch, "done", property(lambda self: self.__dict__["done"], listen), False)
+    Worker(CONFIG).work()
+
+    (first,) = heard
+    assert len(first) == 500 * 2 * 2
+    found = ada("GET", f"/jobs/{job}")
+    assert found["state"] == "done"
+    gain = 10 ** (found["gain_db"] / 20)
+    final = np.frombuffer(ada("GET", f"{pcm}?at=1000&count=500").content, "<i2")
+    clipped = np.abs(np.frombuffer(first, "<i2").astype(int)) >= 32_767
+    np.testing.assert_allclose(
+        final[~clipped], np.frombuffer(first, "<i2")[~clipped] * gain, atol=2
+    )
+    assert len(ada("GET", f"{pcm}?at=132000&count=1000").content) == 300 * 4  # 132,300 in all
+    assert ada("GET", f"{pcm}?at=999999&count=5").content == b""
+    assert len(ada("GET", f"{pcm}?at=0&count=10000000").content) == 132_300 * 4
+    assert len(ada("GET", f"{peaks}?at=129").content) == 2  # the last of 130, of fewer samples
+    for wrong in ("?at=-1&count=1", "?at=0&count=0", "?at=0"):
+        ada("GET", pcm + wrong, None, 422)
+    ada("GET", f"/jobs/{job}/pcm/..%2Fdb.sqlite3?at=0&count=9", None, 404)

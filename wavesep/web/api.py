@@ -10,13 +10,13 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from ninja import Field, Header, NinjaAPI, Schema, Status
+from ninja import Field, Header, NinjaAPI, Query, Schema, Status
 from ninja.errors import AuthenticationError, ValidationError
 from ninja.security import HttpBearer, django_auth
 
 from ..audio.write import CODECS
 from ..models.registry import list_models
-from . import access, jobs, songs, storage
+from . import access, jobs, songs, storage, windows
 from .downloads import send_file
 from .models import Job, Song
 from .problems import Problem, not_found
@@ -308,6 +308,33 @@ def stem_file(request: HttpRequest, job: UUID, source: str) -> HttpResponseBase:
         raise not_found()
     path = storage.attempt_folder(job, found.attempt) / stem.file
     return send_file(request, path, f"{found.song.title} - {stem.file}", stem.sha256)
+
+
+@api.get("/jobs/{job}/pcm/{source}", response={200: None} | PROBLEMS)
+def stem_window(
+    request: HttpRequest, job: UUID, source: str,
+    at: Annotated[int, Query(ge=0)], count: Annotated[int, Query(ge=1)],
+) -> HttpResponse:  # fmt: skip
+    """Return samples of a stem, up to ten seconds; this works while the job runs.
+
+    They are 16-bit integers, little-endian, with interleaved channels.
+    """
+    found = job_of(request, job)
+    most = WINDOW * found.song.sample_rate
+    samples = windows.window(found, source, at, min(count, most))
+    return HttpResponse(samples, content_type="application/octet-stream")
+
+
+@api.get("/jobs/{job}/peaks/{source}", response={200: None} | PROBLEMS)
+def stem_peaks(
+    request: HttpRequest, job: UUID, source: str, at: Annotated[int, Query(ge=0)] = 0
+) -> HttpResponse:
+    """Return the smallest and the largest sample of every 1,024 samples, as two signed bytes each.
+
+    ``at`` is the number of the first pair. The gain of the job is not applied yet.
+    """
+    found = windows.peaks(job_of(request, job), source, at)
+    return HttpResponse(found, content_type="application/octet-stream")
 
 
 @api.get("/models", response=list[ModelOut])

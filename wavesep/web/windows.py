@@ -1,0 +1,81 @@
+"""Pieces of stems for a player, while the stems grow and when they are finished."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..audio.read import read_part
+from . import storage
+from .models import Job
+from .previews import to_pcm
+from .problems import Problem, not_found
+
+SAMPLE = 2  # bytes
+
+
+def window(job: Job, source: str, at: int, count: int) -> bytes:
+    """Return samples of a stem as 16-bit integers, little-endian with interleaved channels.
+
+    Parameters
+    ----------
+    job : Job
+    source : str
+    at, count : int, >= 0
+        The first sample and the number of samples. Fewer are returned at the end of the stem, or
+        where it has not grown any further.
+
+    Raises
+    ------
+    Problem
+        If there is no such stem, or none of these samples yet.
+    """
+    stem = job.stems.filter(source=source).first()
+    if stem is not None:
+        count = min(count, stem.samples - at)
+        path = storage.attempt_folder(job.pk, job.attempt) / stem.file
+        return to_pcm(read_part(path, at, count)) if count > 0 else b""
+    size = SAMPLE * job.song.channels
+    return grown(job, f"{source}.pcm", at * size, count * size)
+
+
+def peaks(job: Job, source: str, at: int) -> bytes:
+    """Return the peaks of a stem from number ``at`` on; see `wavesep.web.previews`.
+
+    Raises
+    ------
+    Problem
+        If there is no such stem, or none of these peaks yet.
+    """
+    return grown(job, f"{source}.peaks", 2 * at, -1)
+
+
+def grown(job: Job, name: str, at: int, size: int) -> bytes:
+    """Return a part of a file that grows while a job runs.
+
+    Raises
+    ------
+    Problem
+        If there is no such file, or it ends before the part begins and still grows.
+    """
+    known = {path.name: path for path in files_of(job)}
+    if name not in known:
+        if job.state in (Job.State.QUEUED, Job.State.RUNNING):
+            raise too_early()
+        raise not_found()
+    with known[name].open("rb") as file:
+        file.seek(at)
+        part = file.read(size)
+    if not part and job.state == Job.State.RUNNING:
+        raise too_early()
+    return part
+
+
+def files_of(job: Job) -> list[Path]:
+    """Return the files of the current attempt; a name from outside is only compared with them."""
+    folder = storage.attempt_folder(job.pk, job.attempt)
+    return list(folder.iterdir()) if folder.is_dir() else []
+
+
+def too_early() -> Problem:
+    """Return the answer for what is not separated yet."""
+    return Problem(425, "too_early", "this part is not separated yet", {"Retry-After": "1"})
