@@ -12,17 +12,18 @@ from numpy.typing import ArrayLike
 
 from .audio import Audio
 from .audio.base import BLOCK
-from .audio.checks import MOST_SECONDS, check_array, check_channels, check_rate, to_number
+from .audio.checks import check_array, check_channels, check_rate, part_of_song
 from .audio.names import check_kept, stem_paths
 from .audio.read import good_blocks, limited, open_audio
 from .audio.write import StemFormat, open_stems
 from .dsp.chunks import ChunkRunner
 from .dsp.steps import StepRunner
 from .engines import Options
-from .errors import EmptyAudioError, OptionError
+from .errors import OptionError
 from .stream import Stream, stream_latency
 from .systems.opening import ReadySystem, open_systems
-from .systems.pipeline import AnyPipeline, MeanPipeline, Pipeline, Signal, Stems
+from .systems.pipeline import AnyPipeline, MeanPipeline, Pipeline, Signal, Stems, all_stems
+from .systems.plan import at_model_rate
 from .systems.tree import Mean, Tree, leaves, mapped, read_systems
 
 Progress = Callable[[int, int], None]
@@ -389,44 +390,6 @@ def signal_of(ready: ReadySystem, sample_rate: int, channels: int) -> Signal:
     file = ready.system.file
     model_channels = file.architecture.channels
     return Signal(file.sources, ready.system.rate, model_channels, sample_rate, channels)
-
-
-def all_stems(pipeline: AnyPipeline, blocks: Iterable[Audio]) -> Iterator[Stems]:
-    """Run all blocks through a pipeline, or raise EmptyAudioError if there are no samples."""
-    for block in blocks:
-        yield pipeline.push(block)
-    if not pipeline.samples:
-        raise EmptyAudioError("the audio has no samples")
-    yield from pipeline.drain()
-
-
-def part_of_song(sample_rate: int, start: float, duration: float | None) -> tuple[int, int | None]:
-    """Return the first sample and the end of a part (None: of the song), or raise OptionError."""
-    begin, length = to_number(start), MOST_SECONDS if duration is None else to_number(duration)
-    if not (0 <= begin <= MOST_SECONDS and 0 < length <= MOST_SECONDS):
-        raise OptionError(
-            "start must be 0 s or more and duration more than 0 s, "
-            f"each {MOST_SECONDS:g} s at most, not {start!r} and {duration!r}"
-        )
-    first = round(begin * sample_rate)
-    if duration is None:
-        return first, None
-    return first, max(round((begin + length) * sample_rate), first + 1)
-
-
-def at_model_rate(
-    part: tuple[int, int | None], sample_rate: int, model_rate: int
-) -> tuple[int, int] | None:
-    """Return the range of samples at the model's rate that a part needs.
-
-    If rates differ, one second is added on both sides for the filter of the resampler.
-    """
-    first, end = part
-    if part == (0, None):
-        return None
-    room = 0 if sample_rate == model_rate else 1
-    begin = int((first / sample_rate - room) * model_rate)
-    return begin, int(1e18) if end is None else int((end / sample_rate + room) * model_rate) + 1
 
 
 def two_of(stems: Stems, source: str, names: tuple[str, ...]) -> Stems:

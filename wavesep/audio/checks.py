@@ -189,3 +189,17 @@ def to_number(value: Any) -> float:
         return float(value) if np.ndim(value) == 0 else math.nan
     except (TypeError, ValueError, RuntimeError, OverflowError):
         return math.nan
+
+
+def part_of_song(sample_rate: int, start: float, duration: float | None) -> tuple[int, int | None]:
+    """Return the first sample and the end of a part (None: of the song), or raise OptionError."""
+    begin, length = to_number(start), MOST_SECONDS if duration is None else to_number(duration)
+    if not (0 <= begin <= MOST_SECONDS and 0 < length <= MOST_SECONDS):
+        raise OptionError(
+            "start must be 0 s or more and duration more than 0 s, "
+            f"each {MOST_SECONDS:g} s at most, not {start!r} and {duration!r}"
+        )
+    first = round(begin * sample_rate)
+    if duration is None:
+        return first, None
+    return first, max(round((begin + length) * sample_rate), first + 1)

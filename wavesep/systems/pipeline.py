@@ -14,6 +14,7 @@ from ..audio.checks import check_estimate, check_sound
 from ..dsp.blocks import BlockQueue
 from ..dsp.channels import join_channels, split_channels
 from ..dsp.resample import Resampler, tail
+from ..errors import EmptyAudioError
 
 Stems = dict[str, Audio]
 
@@ -179,3 +180,12 @@ def joined(parts: Iterable[Stems]) -> Stems:
     """Concatenate the parts of stems."""
     together = [*parts]
     return {source: np.concatenate([part[source] for part in together]) for source in together[0]}
+
+
+def all_stems(pipeline: AnyPipeline, blocks: Iterable[Audio]) -> Iterator[Stems]:
+    """Run all blocks through a pipeline, or raise EmptyAudioError if there are no samples."""
+    for block in blocks:
+        yield pipeline.push(block)
+    if not pipeline.samples:
+        raise EmptyAudioError("the audio has no samples")
+    yield from pipeline.drain()

@@ -46,3 +46,18 @@ def chunk_plan(system: System, seconds: float | None) -> ChunkPlan:
     architecture = system.file.architecture
     out_channels = architecture.channels * architecture.targets
     return ChunkPlan(chunk // frame_size * frame_size, left, right, frame_size, out_channels)
+
+
+def at_model_rate(
+    part: tuple[int, int | None], sample_rate: int, model_rate: int
+) -> tuple[int, int] | None:
+    """Return the range of samples at the model's rate that a part needs.
+
+    If rates differ, one second is added on both sides for the filter of the resampler.
+    """
+    first, end = part
+    if part == (0, None):
+        return None
+    room = 0 if sample_rate == model_rate else 1
+    begin = int((first / sample_rate - room) * model_rate)
+    return begin, int(1e18) if end is None else int((end / sample_rate + room) * model_rate) + 1
