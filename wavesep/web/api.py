@@ -20,6 +20,7 @@ from . import access, jobs, songs, storage, windows
 from .downloads import send_file
 from .models import Job, Song
 from .problems import Problem, not_found
+from .problems import unauthorised as access_refused
 from .settings import CONFIG
 
 PAGE = 50  # rows of a list
@@ -158,7 +159,7 @@ def told(request: HttpRequest, problem: Problem) -> HttpResponse:
 @api.exception_handler(AuthenticationError)
 def unauthorised(request: HttpRequest, _: AuthenticationError) -> HttpResponse:
     """Return that credentials are missing."""
-    return told(request, Problem(401, "unauthorised", "log in, or send a token"))
+    return told(request, access_refused())
 
 
 @api.exception_handler(ValidationError)
@@ -178,7 +179,7 @@ def user_of(request: HttpRequest) -> User:
         If nobody is logged in; `api` lets such requests in nowhere.
     """
     if not isinstance(request.user, User):
-        raise Problem(401, "unauthorised", "log in, or send a token")
+        raise access_refused()
     return request.user
 
 
@@ -201,9 +202,7 @@ def upload_chunk(
 ) -> dict[str, Any]:
     """Append a chunk of at most 8 MB; ``Upload-Offset`` is the place of its first byte."""
     with transaction.atomic():
-        found = Song.objects.select_for_update().filter(owner=user_of(request), pk=song).first()
-        if found is None:
-            raise not_found()
+        found = songs.song_of(user_of(request), song, locked=True)
         there = songs.add_chunk(found, upload_offset, request.body)
     if found.state == Song.State.UPLOADING and there == found.bytes:
         songs.finish_upload(found)
@@ -246,7 +245,7 @@ def new_job(
         raise Problem(409, "not_ready", f"the song is {song.state}")
     if new.codec not in CODECS:
         raise Problem(422, "invalid", f"codec: choose one of {', '.join(CODECS)}")
-    if new.model != CONFIG.model and new.model not in names_of_models():
+    if new.model != CONFIG.model and new.model not in ready_models():
         raise Problem(422, "invalid", "model: choose one of /models")
     open_jobs = Job.objects.filter(owner=user, state__in=(Job.State.QUEUED, Job.State.RUNNING))
     if open_jobs.count() >= CONFIG.most_waiting:
@@ -341,8 +340,7 @@ def stem_peaks(
 def models(request: HttpRequest) -> list[dict[str, str]]:
     """List the models whose weights are installed."""
     del request  # all users have the same models
-    ready = {name: model for name, model in list_models().items() if model.ships}
-    return [{"name": name, "about": model.about} for name, model in ready.items()]
+    return [{"name": name, "about": about} for name, about in ready_models().items()]
 
 
 @api.get("/me", response=Me)
@@ -368,6 +366,6 @@ def job_of(request: HttpRequest, job: UUID) -> Job:
     return found
 
 
-def names_of_models() -> set[str]:
-    """Return the names of the models whose weights are installed."""
-    return {name for name, model in list_models().items() if model.ships}
+def ready_models() -> dict[str, str]:
+    """Return the models whose weights are installed: what each is, by name."""
+    return {name: model.about for name, model in list_models().items() if model.ships}

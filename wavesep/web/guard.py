@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from .problems import Problem, unauthorised
 
 Message = Mapping[str, Any]
 Scope = dict[str, Any]
@@ -23,15 +24,6 @@ IsKnown = Callable[[Scope], Awaitable[bool]]
 SMALL = 1_000_000  # bytes of any body
 GRACE = 2.0  # seconds before the pace of a body is measured
 SLOWEST = 10_000  # bytes a second
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why a request is not answered."""
-
-    status: int
-    code: str
-    message: str
 
 
 class Guard:
@@ -74,13 +66,13 @@ class Guard:
         if refusal:
             await answer(send, refusal)
 
-    async def _refusal(self, scope: Scope, limit: int) -> Refusal | None:
+    async def _refusal(self, scope: Scope, limit: int) -> Problem | None:
         """Return why no byte of the body is read, or None."""
         stated = dict(scope["headers"]).get(b"content-length", b"0")
         if stated.isdigit() and int(stated) > limit:
             return too_large(limit)
         if limit > SMALL and not await self._is_known(scope):
-            return Refusal(401, "unauthorised", "log in, or send a token")
+            return unauthorised()
         return None
 
 
@@ -89,12 +81,12 @@ class Body:
 
     Attributes
     ----------
-    refusal : Refusal or None
+    refusal : Problem or None
         Why it ended.
     """
 
     def __init__(self, receive: Receive, limit: int) -> None:
-        self.refusal: Refusal | None = None
+        self.refusal: Problem | None = None
         self._receive = receive
         self._limit = limit
         self._taken = 0
@@ -110,7 +102,7 @@ class Body:
         try:
             message = await asyncio.wait_for(self._receive(), max(patience, 0.01))
         except TimeoutError:
-            self.refusal = Refusal(408, "too_slow", "the body arrives too slowly")
+            self.refusal = Problem(408, "too_slow", "the body arrives too slowly")
             return {"type": "http.disconnect"}
         self._taken += len(message.get("body", b""))
         if self._taken > self._limit:
@@ -120,13 +112,13 @@ class Body:
         return message
 
 
-def too_large(limit: int) -> Refusal:
+def too_large(limit: int) -> Problem:
     """Return the refusal of a body of more than ``limit`` bytes."""
-    return Refusal(413, "too_large", f"a body may have {limit:,} bytes here")
+    return Problem(413, "too_large", f"a body may have {limit:,} bytes here")
 
 
-async def answer(send: Send, refusal: Refusal) -> None:
-    """Send a refusal and close the connection."""
+async def answer(send: Send, refusal: Problem) -> None:
+    """Send a problem and close the connection."""
     body = json.dumps({"code": refusal.code, "message": refusal.message}).encode()
     headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})

@@ -31,3 +31,8 @@ class Problem(Exception):
 def not_found() -> Problem:
     """Return the answer for what is not there, or belongs to somebody else."""
     return Problem(404, "not_found", "there is no such thing, or it is not yours")
+
+
+def unauthorised() -> Problem:
+    """Return the answer for whoever has no valid credentials."""
+    return Problem(401, "unauthorised", "log in, or send a token")

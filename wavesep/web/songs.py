@@ -20,15 +20,16 @@ from .settings import CONFIG
 LONGEST_TITLE = 255  # characters
 
 
-def song_of(user: User, song: UUID) -> Song:
-    """Return a song of a user.
+def song_of(user: User, song: UUID, *, locked: bool = False) -> Song:
+    """Return a song of a user; ``locked`` locks its row until the transaction ends.
 
     Raises
     ------
     Problem
         If there is none; another's song is reported as none.
     """
-    found = Song.objects.filter(owner=user, pk=song).first()
+    rows = Song.objects.select_for_update() if locked else Song.objects.all()
+    found = rows.filter(owner=user, pk=song).first()
     if found is None:
         raise not_found()
     return found
