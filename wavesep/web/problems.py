@@ -34,5 +34,5 @@ def not_found() -> Problem:
 
 
 def unauthorised() -> Problem:
-    """Return the answer for whoever has no valid credentials."""
+    """Return the answer to a request without valid credentials."""
     return Problem(401, "unauthorised", "log in, or send a token")
