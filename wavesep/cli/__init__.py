@@ -22,6 +22,7 @@ from .evaluate import add_evaluate
 from .faults import reason
 from .info import add_info
 from .separate import add_separate
+from .serve import add_serve, add_worker
 from .songs import URL
 from .streams import PatientStream
 from .train import add_train
@@ -35,6 +36,8 @@ COMMANDS = {
     "evaluate": add_evaluate,
     "info": add_info,
     "bench": add_bench,
+    "serve": add_serve,
+    "worker": add_worker,
 }
 ABOUT = """Isolate the vocals of songs.
 

@@ -40,7 +40,7 @@ from .previews import Preview
 log = logging.getLogger(__name__)
 
 PAUSE = 0.5  # seconds between two looks at an empty queue
-RENEWALS = 4  # in a lease
+RENEWALS = 10  # in a lease: pages show the progress that they store
 CODES: list[tuple[type[Exception], str]] = [  # the first that fits
     (TooLongError, "too_long"),
     (TruncatedAudioError, "truncated"),
