@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.contrib.admin.models import ADDITION, LogEntry
 from django.contrib.auth import login, update_session_auth_hash
 from django.contrib.auth.decorators import login_required, user_passes_test
 from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm, UserCreationForm
@@ -13,7 +14,8 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from . import access, allowances, songs
-from .models import Song, Token
+from .models import Invitation, Song, Token
+from .operations import is_staff
 from .views import user_of
 
 BACKEND = "wavesep.web.access.LockingBackend"
@@ -106,9 +108,11 @@ def set_password(request: HttpRequest) -> HttpResponse:
     return redirect("account")
 
 
-@user_passes_test(lambda user: isinstance(user, User) and user.is_staff)
+@user_passes_test(is_staff)
 @require_POST
 def invite(request: HttpRequest) -> HttpResponse:
     """Make a link with which somebody makes an account, and show it once."""
     link = request.build_absolute_uri(f"/enter?key={access.new_invitation(None)}")
+    made = Invitation.objects.order_by("-pk")[:1]
+    LogEntry.objects.log_actions(user_of(request).pk, made, ADDITION, "a link", single_object=True)
     return account_page(request, invitation=link)

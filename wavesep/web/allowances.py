@@ -64,6 +64,17 @@ def check_upload(user: User, size: int) -> None:
     most = limits_of(user).most_bytes
     if most and bytes_of(user) + size > most:
         raise Problem(413, "quota", f"your songs may have {most:,} bytes: delete some first")
+    check_disk(size)
+
+
+def check_disk(size: int) -> None:
+    """Refuse what would leave too little free space on the disk.
+
+    Raises
+    ------
+    Problem
+        If there is too little space.
+    """
     if shutil.disk_usage(CONFIG.folder).free < CONFIG.least_free + size:
         raise Problem(507, "disk_full", "the disk of the server is nearly full: try again later")
 
@@ -74,9 +85,12 @@ def check_job(user: User, song: Song) -> None:
     Raises
     ------
     Problem
-        If the user has too many jobs that wait, or had too much separated today.
+        If the user has too many jobs that wait, or had too much separated today, or the disk is
+        full.
     """
     limits = limits_of(user)
+    # two stems and their previews, all as large as the song with 16 bits
+    check_disk(round(4 * 2 * song.channels * song.seconds * song.sample_rate))
     waiting = Job.objects.filter(owner=user, state__in=(Job.State.QUEUED, Job.State.RUNNING))
     if waiting.count() >= limits.most_waiting:
         raise Problem(

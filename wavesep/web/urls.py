@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.contrib.auth.views import LoginView, LogoutView
-from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
-from . import accounts, views
+from . import accounts, operations, views
 from .api import api
-
-
-def healthz(_: HttpRequest) -> HttpResponse:
-    """Tell that the process answers."""
-    return HttpResponse("ok\n", content_type="text/plain")
-
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -34,5 +27,8 @@ urlpatterns = [
     path("account/invite", accounts.invite, name="invite"),
     path("admin/", admin.site.urls),
     path("api/v1/", api.urls),
-    path("healthz", healthz),
+    path("healthz", operations.healthz),
+    path("readyz", operations.readyz),
+    path("metrics", operations.metrics),
+    path("server", operations.server, name="server"),
 ]
