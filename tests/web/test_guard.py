@@ -123,3 +123,28 @@ def test_a_slow_body_is_cut_off_while_others_are_served(
 
 def test_a_foreign_host_is_refused(port: int) -> None:
     assert ask(port, "GET", "/healthz", Host="evil.example")[0] == 400
+
+
+def test_an_address_sends_so_many_requests() -> None:
+    bucket, taken = guard.Bucket(0.0), 0
+    while bucket.take(0.0):
+        taken += 1
+    assert taken == guard.BURST
+    assert not bucket.is_full(1.0)
+    assert sum(bucket.take(1.0) for _ in range(2 * guard.RATE)) == guard.RATE
+    assert bucket.is_full(100.0)
+
+
+def test_a_user_sends_four_bodies_at_a_time(port: int, owner: User) -> None:
+    known = [f"{name}: {value}" for name, value in bearer(owner).items()]
+    path = f"/api/v1/songs/{'0' * 8}-0000-4000-8000-{'0' * 12}/body"
+    head = "\r\n".join([f"PUT {path} HTTP/1.1", "Host: localhost", "Content-Length: 2000000",
+                        *known, "", ""]).encode()  # fmt: skip
+    slow = [socket.create_connection(("127.0.0.1", port), 10) for _ in range(guard.MOST_OF_USER)]
+    for connection in slow:
+        connection.sendall(head)
+    time.sleep(0.5)
+    status = status_of_head(port, f"PUT {path}", "Content-Length: 2000000", *known)
+    for connection in slow:
+        connection.close()
+    assert status == 429

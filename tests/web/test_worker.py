@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -84,16 +85,27 @@ def test_stems_are_those_of_the_library(owner: User, tmp_path: Path, codec: str)
     assert not Worker(CONFIG).work()
 
 
-def test_previews_are_the_stems_before_the_common_gain(owner: User) -> None:
+def test_previews_are_the_stems_before_the_common_gain(
+    owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = job_of(owner, noise(1.5, level=0.02))  # nothing clips
+    kept: dict[str, bytes] = {}
 
+    def keep(key: UUID, attempt: int) -> None:
+        paths = storage.attempt_folder(key, attempt).glob("*.pcm")
+        kept.update({path.name: path.read_bytes() for path in paths})
+        delete(key, attempt)
+
+    delete = storage.delete_previews
+    monkeypatch.setattr(storage, "delete_previews", keep)
     Worker(CONFIG).work()
 
     job.refresh_from_db()
+    assert not list(storage.attempt_folder(job.pk, 1).glob("*.pcm"))
     folder = storage.attempt_folder(job.pk, 1)
     for stem in job.stems.all():
         audio, _ = soundfile.read(folder / stem.file, dtype="float32")
-        samples = np.frombuffer((folder / f"{stem.source}.pcm").read_bytes(), "<i2").reshape(-1, 2)
+        samples = np.frombuffer(kept[f"{stem.source}.pcm"], "<i2").reshape(-1, 2)
         np.testing.assert_allclose(samples / 32_767, np.clip(audio, -1, 1), atol=2 / 32_767)
         peaks = np.frombuffer((folder / f"{stem.source}.peaks").read_bytes(), np.int8).reshape(
             -1, 2

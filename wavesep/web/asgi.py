@@ -31,14 +31,15 @@ def largest_body(method: str, path: str) -> int:
     return FORM_SONGS * CONFIG.largest_song if (method, path) == ("POST", "/") else SMALL
 
 
-def is_known(scope: Scope) -> bool:
-    """Return whether a request has a valid token or session."""
+def number_of_user(scope: Scope) -> int | None:
+    """Return the number of the user whose token or session a request has, or None."""
     request = ASGIRequest(scope, io.BytesIO())
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() == "bearer":
-        return user_of_token(token.strip()) is not None
+        user = user_of_token(token.strip())
+        return user.pk if user else None
     request.session = SessionStore(request.COOKIES.get(SESSION_COOKIE_NAME))
-    return get_user(request).is_authenticated
+    return get_user(request).pk
 
 
-application = Guard(ASGIHandler(), largest_body, sync_to_async(is_known))
+application = Guard(ASGIHandler(), largest_body, sync_to_async(number_of_user))

@@ -23,6 +23,9 @@ def set_up_log(config: Config) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
+    logging.getLogger("wavesep").handlers = []  # those of the command line
+    # that stems were turned down is part of the result of a job
+    logging.getLogger("wavesep.audio.write").setLevel(logging.ERROR)
     logging.getLogger("wavesep.web").setLevel(logging.INFO)
     # each request is a line for programs only
     logging.getLogger("uvicorn").setLevel(logging.INFO if config.json_log else logging.WARNING)

@@ -2,7 +2,13 @@
 
 const TOKEN = document.querySelector("meta[name=csrf-token]").content;
 
-export class Refusal extends Error {}
+// The server does not take a request. Later it may, if it is busy.
+export class Refusal extends Error {
+  constructor(message, status) {
+    super(message);
+    this.isBusy = status === 429 || status >= 500;
+  }
+}
 
 // Returns the answer; a refusal becomes an error with the server's message.
 export async function call(method, path, body, { headers = {}, signal } = {}) {
@@ -11,7 +17,7 @@ export async function call(method, path, body, { headers = {}, signal } = {}) {
   });
   if (!answer.ok) {
     const problem = await answer.json().catch(() => ({}));
-    throw new Refusal(problem.message || `the server answered ${answer.status}`);
+    throw new Refusal(problem.message || `the server answered ${answer.status}`, answer.status);
   }
   return answer;
 }

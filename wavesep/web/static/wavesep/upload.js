@@ -37,7 +37,8 @@ async function sendChunk(file, path, offset, signal) {
       const options = { signal, headers: { "Upload-Offset": String(offset), "Content-Type": "application/octet-stream" } };
       return await (await call("PUT", path, file.slice(offset, offset + CHUNK), options)).json();
     } catch (error) {
-      if (signal.aborted || error instanceof Refusal || wait === null) throw error;
+      const isFinal = error instanceof Refusal && !error.isBusy;
+      if (signal.aborted || isFinal || wait === null) throw error;
       await pause(wait);
     }
   }

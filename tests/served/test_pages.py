@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import base64
-import io
-import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
-import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,10 +17,11 @@ import soundfile
 
 from wavesep import Separator
 
+from .conftest import RATE, Server, song, within
+
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-RATE = 44_100
 READY = re.compile("ready")
 SWITCHES = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
 DROP = """([names, contents]) => {
@@ -37,32 +32,6 @@ DROP = """([names, contents]) => {
     document.getElementById("drop").dispatchEvent(
       new DragEvent(kind, { dataTransfer: transfer, bubbles: true, cancelable: true }));
 }"""
-
-
-class Server:
-    """A server in processes of its own, started as its users start it."""
-
-    def __init__(self, data: Path, *options: str) -> None:
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("WAVESEP_")}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "wavesep", "serve", "--data", data, "--port", "0", *options],
-            stdout=subprocess.PIPE, text=True, env=environment,
-        )  # fmt: skip
-        assert self.process.stdout
-        self.link = self.process.stdout.readline().split()[-1]
-        self.site = self.link.partition("/enter")[0]
-
-    def stop(self) -> None:
-        """End it as Ctrl-C does."""
-        self.process.send_signal(signal.SIGINT)
-        assert self.process.wait(20) == 0
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("served"))
-    yield server
-    server.stop()
 
 
 @pytest.fixture(scope="module")
@@ -114,27 +83,10 @@ def watched(context: Any, server: Server) -> Any:
     return page
 
 
-def song(seconds: float, seed: int = 0) -> bytes:
-    """Return a stereo song of noise and a tone."""
-    rng, t = np.random.default_rng(seed), np.arange(round(seconds * RATE)) / RATE
-    audio = rng.normal(0, 0.03, (len(t), 2)) + 0.2 * np.sin(2 * np.pi * 220 * t)[:, None]
-    file = io.BytesIO()
-    soundfile.write(file, audio, RATE, format="WAV")
-    return file.getvalue()
-
-
 def choose(page: Any, name: str, content: bytes) -> Any:
     """Upload a song; return its row."""
     page.set_input_files("#files", {"name": name, "mimeType": "audio/wav", "buffer": content})
     return page.locator("li.song", has_text=name)
-
-
-def within(seconds: float, check: Callable[[], bool]) -> None:
-    """Wait until a check holds."""
-    end = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def test_three_songs_are_dropped_played_and_downloaded(page: Any) -> None:
