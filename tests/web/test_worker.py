@@ -25,7 +25,7 @@ from wavesep import Separator
 from wavesep.audio import Audio
 from wavesep.web import jobs, storage
 from wavesep.web.models import Job
-from wavesep.web.worker import Watch, Worker
+from wavesep.web.worker import HUNG, STALL, Watch, Worker
 
 from .conftest import CONFIG, new_job
 
@@ -252,3 +252,26 @@ def test_killed_workers_lose_nothing(owner: User, tmp_path: Path) -> None:
         (folder,) = storage.job_folder(job.pk).iterdir()  # nothing is left of other attempts
         assert folder.name == str(job.attempt)
         assert not list(folder.glob(".*"))
+
+
+def test_a_worker_that_hangs_fails_its_job_and_ends(
+    owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ended(Exception):
+        pass
+
+    def end(code: int) -> None:
+        raise Ended(code)
+
+    monkeypatch.setattr(os, "_exit", end)
+    monkeypatch.setattr("wavesep.web.worker.RENEWALS", 1_000)
+    new_job(owner)
+    job = jobs.claim("a worker")
+    assert job is not None
+    watch = Watch(job)
+    watch.moved -= STALL - 0.1
+    with pytest.raises(Ended, match=str(HUNG)):
+        watch.run()
+    job.refresh_from_db()
+    assert (job.state, job.error_code) == (Job.State.FAILED, "timeout")
+

@@ -43,6 +43,8 @@ class Config:
         Workers that ``wavesep serve`` starts.
     threads : int
         Threads of each worker; 0 is one for each core.
+    most_memory : int
+        Bytes of memory of a worker, at most; a song that needs more fails.
     largest_song : int
         Bytes of an uploaded file, at most.
     longest_song : float
@@ -71,6 +73,7 @@ class Config:
     model: str = "vocals"
     workers: int = 1
     threads: int = 0
+    most_memory: int = 4_000 * MB
     largest_song: int = 500 * MB
     longest_song: float = 3600.0
     most_channels: int = 8

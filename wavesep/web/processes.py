@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -48,6 +49,8 @@ def run_web(config: Config, listener: socket.socket) -> None:
 
 def run_worker(config: Config) -> None:
     """Work on jobs until a signal arrives; the job that is being worked on is handed back."""
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (config.most_memory, hard))
     django.setup()
     from .worker import Worker  # Django must be set up first
 

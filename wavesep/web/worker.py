@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 
 PAUSE = 0.5  # seconds between two looks at an empty queue
 CLEAN = 600.0  # seconds between two looks for what has expired
+STALL = 300.0  # seconds without progress after which a worker hangs
+HUNG = 70  # the exit code of a worker that hung
 RENEWALS = 10  # in a lease: pages show the progress that they store
 CODES: list[tuple[type[Exception], str]] = [  # the first that fits
     (TooLongError, "too_long"),
@@ -68,13 +70,15 @@ class Watch:
         What the worker has to do; it changes once at most.
     done, total : int
         Samples, set by the worker and stored with each renewal.
+    moved : float
+        When the worker last got on (`time.monotonic`); it is set by the worker.
     """
 
     def __init__(self, job: Job) -> None:
         self.job = job
         self.order = Order.GO_ON
         self.done = self.total = 0
-        self._begun = time.monotonic()
+        self._begun = self.moved = time.monotonic()
         self._ended = threading.Event()
 
     @property
@@ -86,6 +90,8 @@ class Watch:
         """Renew until the job ends or is taken away."""
         until = timezone.now() + LEASE
         while self.order is Order.GO_ON and not self._ended.wait(LEASE.seconds / RENEWALS):
+            if time.monotonic() > self.moved + STALL:
+                self.give_up()
             try:
                 self.order = jobs.renew(self.job, self.done, self.total)
                 until = timezone.now() + LEASE
@@ -94,6 +100,12 @@ class Watch:
                 if timezone.now() > until:
                     self.order = Order.LOST
         connection.close()
+
+    def give_up(self) -> None:
+        """Fail the job and end the process: nothing else stops code that hangs."""
+        log.error("job %s has not got on for %.0f s", self.job.pk, STALL)
+        jobs.fail(self.job, "timeout", f"the separation has not got on for {STALL:.0f} s")
+        os._exit(HUNG)
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -198,7 +210,7 @@ class Worker:
             preview.write(stems)
 
         def progress(done: int, total: int) -> None:
-            watch.done, watch.total = done, total
+            watch.done, watch.total, watch.moved = done, total, time.monotonic()
 
         with Preview(folder, separator.sources) as preview:
             files = separator.separate_to_file(
