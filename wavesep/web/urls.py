@@ -6,6 +6,9 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
 from .api import api
+from .sounds import router as sounds
+
+api.add_router("", sounds)
 
 
 def healthz(_: HttpRequest) -> HttpResponse:
