@@ -21,6 +21,7 @@ from .console import INTERRUPTED, Parser, printable
 from .evaluate import add_evaluate
 from .faults import reason
 from .info import add_info
+from .remote import add_remote
 from .separate import add_separate
 from .songs import URL
 from .streams import PatientStream
@@ -35,6 +36,7 @@ COMMANDS = {
     "evaluate": add_evaluate,
     "info": add_info,
     "bench": add_bench,
+    "remote": add_remote,
 }
 ABOUT = """Isolate the vocals of songs.
 

@@ -86,6 +86,7 @@ class JobOut(Schema):
 
     id: UUID
     song: UUID = Field(alias="song_id")
+    title: str = Field(alias="song.title")
     model: str
     codec: str
     state: str
@@ -265,7 +266,9 @@ def new_job(
 @api.get("/jobs", response=list[JobOut])
 def list_jobs(request: HttpRequest, after: int = 0) -> list[Job]:
     """List jobs, the newest first; ``after`` skips as many."""
-    rows = Job.objects.filter(owner=user_of(request)).prefetch_related("stems")
+    rows = (
+        Job.objects.filter(owner=user_of(request)).select_related("song").prefetch_related("stems")
+    )
     return list(rows[after : after + PAGE])
 
 
