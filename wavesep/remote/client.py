@@ -134,6 +134,7 @@ class Client:
                 there = self._server.patiently(lambda: self._send_chunk(song, path, size))
             if there["state"] != "ready":
                 raise RemoteError(there["error"], there["state"])
+            tell("uploading", size, size)
         return song
 
     def _send_chunk(self, song: str, path: Path, size: int) -> Any:
