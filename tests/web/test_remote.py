@@ -174,7 +174,9 @@ def cutting(port: int, most: int, cuts: int) -> Iterator[tuple[int, list[bytes]]
     heads : list of bytes
         The first bytes of each request.
     """
-    listener, heads, cut = socket.create_server(("127.0.0.1", 0)), [], []
+    listener = socket.create_server(("127.0.0.1", 0))
+    heads: list[bytes] = []
+    cut: list[int] = []
 
     def pass_on(source: socket.socket, target: socket.socket, is_answer: bool) -> None:
         seen = 0

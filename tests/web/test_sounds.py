@@ -52,7 +52,7 @@ def sound(seed: int, samples: int = 30_000, channels: int = 2, level: float = 0.
     return (whole * STEP).astype(np.float32)
 
 
-def finished(owner: User, codec: str = "flac", **stems: Audio) -> Job:
+def finished(owner: User, codec: str = "flac", /, **stems: Audio) -> Job:
     """Return a finished job with these stems, written by the library."""
     new_job(owner, codec=codec)
     job = jobs.claim("w")
@@ -290,16 +290,30 @@ def test_the_mixes_asked_for_last_are_kept(
     assert kept == {mixes.path_of(job, {"vocals": gain}, "wav").name for gain in (1.0, 0.5)}
 
 
-def test_two_mixes_are_made_at_a_time(ada: Caller, owner: User) -> None:
+def test_two_mixes_are_made_at_a_time_and_each_once(
+    ada: Caller, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = finished(owner, vocals=sound(1, 99), accompaniment=sound(2, 99))
     mix = f"/jobs/{job.pk}/mix.wav?vocals="
-    ada.download(f"{mix}1")
+    ada.download(f"{mix}2")
+    make_mix = mixes.make_mix
+    gains = [1, 0.5]  # the second is asked for while the first is being made
 
-    with mixes.free, mixes.free:
-        answer = ada("GET", f"{mix}0.5", None, 429)
-        ada.download(f"{mix}1")  # it is there
-    assert answer["code"] == "busy"
-    ada.download(f"{mix}0.5")
+    def meanwhile(*arguments: Any) -> None:
+        answer = ada("GET", f"{mix}{gains.pop(0)}", None, 429)
+        assert (answer["code"], "try again" in answer["message"]) == ("busy", True)
+        if gains:
+            ada.download(f"{mix}{gains[0]}")
+        else:
+            ada("GET", f"{mix}0.25", None, 429)
+            ada.download(f"{mix}2")  # it is there
+        make_mix(*arguments)
+
+    monkeypatch.setattr(mixes, "make_mix", meanwhile)
+    ada.download(f"{mix}1")
+    assert gains == []
+    assert len(ada.download(f"{mix}1")[0]) == len(ada.download(f"{mix}0.5")[0])
+    assert not mixes.making
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

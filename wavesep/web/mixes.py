@@ -6,8 +6,8 @@ import hashlib
 import json
 import math
 import threading
-from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,8 @@ AT_A_TIME = 2  # mixes that are made in this process, at most
 KEPT = 10  # mixes of a job, at most: they need space on the disk
 
 Gains = dict[str, float]
-free = threading.BoundedSemaphore(AT_A_TIME)
+making: set[Path] = set()  # the mixes that are being made in this process
+changing = threading.Lock()  # of `making`
 
 
 def gains_of(job: Job, query: Mapping[str, str]) -> Gains:
@@ -65,17 +66,16 @@ def mix_file(job: Job, gains: Gains, codec: str) -> Path:
     Raises
     ------
     Problem
-        If others are being made, the codec does not support the song, the disk is full, or the job
-        has been deleted in the meantime.
+        If it or others are being made, the codec does not support the song, the disk is full, or
+        the job has been deleted in the meantime.
     """
     path = path_of(job, gains, codec)
     if path.exists():
         path.touch()  # those that were asked for last are kept
         return path
-    if not free.acquire(blocking=False):
-        raise Problem(429, "busy", "other mixes are being made; try again", {"Retry-After": "5"})
     try:
-        make_mix(job, gains, codec, path)
+        with slot(path):
+            make_mix(job, gains, codec, path)
     except OptionError as error:
         raise Problem(422, "invalid", str(error)) from error
     except DiskFullError as error:
@@ -83,11 +83,28 @@ def mix_file(job: Job, gains: Gains, codec: str) -> Path:
     except WavesepError:
         check_there(job)
         raise
-    finally:
-        free.release()
     check_there(job)
     remove_oldest(path.parent)
     return path
+
+
+@contextmanager
+def slot(path: Path) -> Iterator[None]:
+    """Let a mix be made by one request only, and few mixes at a time.
+
+    Raises
+    ------
+    Problem
+        If it is being made, or too many others are.
+    """
+    with changing:
+        if path in making or len(making) >= AT_A_TIME:
+            raise Problem(429, "busy", "mixes are being made; try again", {"Retry-After": "5"})
+        making.add(path)
+    try:
+        yield
+    finally:
+        making.discard(path)
 
 
 def path_of(job: Job, gains: Gains, codec: str) -> Path:
