@@ -23,6 +23,7 @@ from .faults import reason
 from .info import add_info
 from .remote import add_remote
 from .separate import add_separate
+from .serve import add_serve, add_worker
 from .songs import URL
 from .streams import PatientStream
 from .train import add_train
@@ -36,6 +37,8 @@ COMMANDS = {
     "evaluate": add_evaluate,
     "info": add_info,
     "bench": add_bench,
+    "serve": add_serve,
+    "worker": add_worker,
     "remote": add_remote,
 }
 ABOUT = """Isolate the vocals of songs.

@@ -1,14 +1,23 @@
-"""Who calls: a session of a browser, or the token of a program."""
+"""Who calls: a session of a browser, or the token of a program; and how people get in."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
+from datetime import timedelta
+from typing import Any
 
+from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
 from django.utils import timezone
 
-from .models import Token
+from .models import FailedLogin, Invitation, Token
+
+MOST_FAILURES = 10  # wrong passwords for a name from an address
+LOCKED = timedelta(minutes=15)
+LINK_LASTS = timedelta(days=7)
 
 
 def new_token(user: User, name: str) -> str:
@@ -27,6 +36,57 @@ def user_of_token(token: str) -> User | None:
     return found.user
 
 
+def new_invitation(user: User | None) -> str:
+    """Return the key of a link that logs a user in, or lets a new user make an account, once."""
+    key = secrets.token_urlsafe(32)
+    Invitation.objects.create(user=user, hash=hash_of(key), expires=timezone.now() + LINK_LASTS)
+    return key
+
+
+def invitation_of(key: str) -> Invitation | None:
+    """Return the valid invitation of a key, or None."""
+    return Invitation.objects.filter(hash=hash_of(key), expires__gt=timezone.now()).first()
+
+
+def use(invitation: Invitation) -> bool:
+    """Use up an invitation; return false if somebody else was faster."""
+    return Invitation.objects.filter(pk=invitation.pk).delete()[0] > 0
+
+
 def hash_of(token: str) -> str:
     """Return what is stored of a token. It is random and long, so a fast hash is safe."""
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+class LockingBackend(ModelBackend):
+    """Checks passwords; after ten wrong ones for a name from an address, none for 15 minutes."""
+
+    def authenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **others: Any,
+    ) -> User | None:
+        """Return the user with this name and password, or None.
+
+        Raises
+        ------
+        PermissionDenied
+            If the name is locked for the address of the request.
+        """
+        name, address = (username or "")[:150], address_of(request)
+        begin = timezone.now() - LOCKED
+        failures = FailedLogin.objects.filter(name=name, address=address, at__gt=begin)
+        if failures.count() >= MOST_FAILURES:
+            raise PermissionDenied
+        user = super().authenticate(request, username, password, **others)
+        if user is None:
+            FailedLogin.objects.filter(at__lte=begin).delete()
+            FailedLogin.objects.create(name=name, address=address)
+        return user
+
+
+def address_of(request: HttpRequest | None) -> str:
+    """Return the address of the client, or an empty text."""
+    return str(request.META.get("REMOTE_ADDR", "")) if request else ""

@@ -6,22 +6,22 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
+from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
-from django.db import IntegrityError, transaction
-from django.http import HttpRequest, HttpResponse
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from ninja import Field, Header, NinjaAPI, Query, Schema, Status
 from ninja.errors import AuthenticationError, ValidationError
 from ninja.security import HttpBearer, django_auth
 
-from ..audio.write import CODECS
-from ..models.registry import list_models
-from . import access, jobs, songs, storage, windows
+from . import access, events, jobs, songs, storage, windows
 from .downloads import send_file
 from .models import Job, Song
 from .problems import Problem, not_found
 from .problems import unauthorised as access_refused
 from .settings import CONFIG
+from .submissions import separating_models, submit
 
 PAGE = 50  # rows of a list
 CHUNK = 8_000_000  # bytes of a chunk of an upload, at most
@@ -37,6 +37,21 @@ class ByToken(HttpBearer):
         if user:
             request.user = user
         return user
+
+
+class ByTokenLater(HttpBearer):
+    """`ByToken` for what runs on the event loop."""
+
+    async def authenticate(self, request: HttpRequest, token: str) -> User | None:
+        """Return the user of a token."""
+        return await sync_to_async(ByToken().authenticate)(request, token)
+
+
+async def by_session(request: HttpRequest) -> Any:
+    """Return the user of a session, on the event loop."""
+    user = await request.auser()
+    request.user = user
+    return user if user.is_authenticated else None
 
 
 class NewSong(Schema):
@@ -95,6 +110,7 @@ class JobOut(Schema):
     attempt: int
     done: int
     total: int
+    seconds_left: float | None
     gain_db: float
     created: datetime
     started: datetime | None
@@ -242,23 +258,7 @@ def new_job(
     """Queue a separation. With the same ``Idempotency-Key``, the same job is returned again."""
     user = user_of(request)
     song = songs.song_of(user, new.song)
-    if song.state != Song.State.READY:
-        raise Problem(409, "not_ready", f"the song is {song.state}")
-    if new.codec not in CODECS:
-        raise Problem(422, "invalid", f"codec: choose one of {', '.join(CODECS)}")
-    if new.model != CONFIG.model and new.model not in ready_models():
-        raise Problem(422, "invalid", "model: choose one of /models")
-    open_jobs = Job.objects.filter(owner=user, state__in=(Job.State.QUEUED, Job.State.RUNNING))
-    if open_jobs.count() >= CONFIG.most_waiting:
-        raise Problem(429, "busy", f"{CONFIG.most_waiting} of your jobs wait; try again later")
-    try:
-        with transaction.atomic():
-            job = Job.objects.create(
-                owner=user, song=song, model=new.model, codec=new.codec,
-                idempotency_key=idempotency_key,
-            )  # fmt: skip
-    except IntegrityError:
-        job = Job.objects.get(owner=user, idempotency_key=idempotency_key)
+    job = submit(user, song, new.model, new.codec, idempotency_key)
     response["Location"] = f"/api/v1/jobs/{job.pk}"
     return Status(202, job)
 
@@ -296,8 +296,7 @@ def retry_job(request: HttpRequest, job: UUID) -> Job:
 @api.delete("/jobs/{job}", response={204: None} | PROBLEMS)
 def delete_job(request: HttpRequest, job: UUID) -> Status[None]:
     """Delete a job and its stems."""
-    job_of(request, job).delete()
-    storage.delete_job(job)
+    songs.delete_job(job_of(request, job))
     return Status(204, None)
 
 
@@ -339,11 +338,25 @@ def stem_peaks(
     return HttpResponse(found, content_type="application/octet-stream")
 
 
+@api.get("/events", auth=[ByTokenLater(), by_session], response={200: None} | PROBLEMS)
+async def job_events(request: HttpRequest) -> StreamingHttpResponse:
+    """Send each change of a job as a server-sent event ``job``, the open jobs first."""
+    user = user_of(request).pk
+    if events.HUB.is_full(user):
+        raise Problem(
+            429, "busy", f"you have {events.MOST_STREAMS} streams open", {"Retry-After": "60"}
+        )
+    return StreamingHttpResponse(
+        events.HUB.listen(user), content_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )  # fmt: skip
+
+
 @api.get("/models", response=list[ModelOut])
 def models(request: HttpRequest) -> list[dict[str, str]]:
-    """List the models whose weights are installed."""
+    """List the models that jobs can name."""
     del request  # all users have the same models
-    return [{"name": name, "about": about} for name, about in ready_models().items()]
+    return [{"name": name, "about": about} for name, about in separating_models().items()]
 
 
 @api.get("/me", response=Me)
@@ -367,8 +380,3 @@ def job_of(request: HttpRequest, job: UUID) -> Job:
     if found is None:
         raise not_found()
     return found
-
-
-def ready_models() -> dict[str, str]:
-    """Return the models whose weights are installed: what each is, by name."""
-    return {name: model.about for name, model in list_models().items() if model.ships}

@@ -17,14 +17,18 @@ from django.core.handlers.asgi import ASGIHandler, ASGIRequest  # noqa: E402
 from .access import user_of_token  # noqa: E402
 from .api import CHUNK  # noqa: E402
 from .guard import SMALL, Guard, Scope  # noqa: E402
-from .settings import SESSION_COOKIE_NAME  # noqa: E402
+from .settings import CONFIG, SESSION_COOKIE_NAME  # noqa: E402
 
+FORM_SONGS = 4  # of the largest size, in one form
 BODY = re.compile(r"/api/v1/songs/[0-9a-f-]{36}/body$")
 
 
 def largest_body(method: str, path: str) -> int:
     """Return how many bytes the body of a request may have."""
-    return CHUNK if method == "PUT" and BODY.match(path) else SMALL
+    if method == "PUT" and BODY.match(path):
+        return CHUNK
+    # a form with songs, from a browser without JavaScript
+    return FORM_SONGS * CONFIG.largest_song if (method, path) == ("POST", "/") else SMALL
 
 
 def is_known(scope: Scope) -> bool:

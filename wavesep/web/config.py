@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 from dataclasses import asdict, dataclass, field
@@ -31,8 +32,15 @@ class Config:
         Where the server listens.
     hosts : tuple of str
         Other host names by which browsers may call it.
+    proxy : str
+        Address of a proxy that is trusted to tell the scheme and the address of clients; an empty
+        string is none.
+    json_log : bool
+        Write the log as JSON, with the requests.
     model : str
         The model of jobs that name none; see `wavesep.Separator`.
+    workers : int
+        Workers that ``wavesep serve`` starts.
     threads : int
         Threads of each worker; 0 is one for each core.
     largest_song : int
@@ -43,8 +51,14 @@ class Config:
         Channels of a song, at most.
     most_waiting : int
         Jobs of a user that wait or run, at most.
+    seconds_a_day : float
+        Seconds of audio that are separated for a user each day, at most; 0 is no limit.
+    most_bytes : int
+        Bytes of a user's songs, at most; 0 is no limit.
     days_kept : float
         Days after which songs and their stems are deleted.
+    least_free : int
+        Bytes of the disk that must stay free; below it no song is taken.
     """
 
     data: str = field(default_factory=lambda: str(data_home()))
@@ -52,18 +66,32 @@ class Config:
     host: str = "127.0.0.1"
     port: int = 8000
     hosts: tuple[str, ...] = ()
+    proxy: str = ""
+    json_log: bool = False
     model: str = "vocals"
+    workers: int = 1
     threads: int = 0
     largest_song: int = 500 * MB
     longest_song: float = 3600.0
     most_channels: int = 8
     most_waiting: int = 100
+    seconds_a_day: float = 0.0
+    most_bytes: int = 0
     days_kept: float = 7.0
+    least_free: int = 2_000 * MB
 
     @property
     def folder(self) -> Path:
         """The data folder."""
         return Path(self.data)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach the server."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
     def to_environment(self) -> dict[str, str]:
         """Return the environment variables that hand the settings to a child process."""

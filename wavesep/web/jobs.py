@@ -63,16 +63,25 @@ def claim(worker: str) -> Job | None:
 
 def used_today() -> Coalesce:
     """Return the seconds of audio separated for the owner of a job since midnight (UTC)."""
-    midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
     used = (
-        Job.objects.filter(owner=OuterRef("owner"), started__gte=midnight)
-        .exclude(state=State.QUEUED)
+        since_midnight()
+        .filter(owner=OuterRef("owner"))
         .order_by()
         .values("owner")
         .annotate(seconds=Sum("song__seconds"))
         .values("seconds")
     )
     return Coalesce(Subquery(used), 0.0)
+
+
+def midnight() -> datetime:
+    """Return the last midnight (UTC)."""
+    return timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def since_midnight() -> QuerySet[Job]:
+    """Return the jobs that workers began since midnight."""
+    return Job.objects.filter(started__gte=midnight()).exclude(state=State.QUEUED)
 
 
 def renew(job: Job, done: int, total: int) -> Order:

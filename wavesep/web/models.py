@@ -1,4 +1,4 @@
-"""What the database holds: songs, the jobs that separate them, their stems, and tokens.
+"""What the database holds: songs, jobs, stems, and who may do what.
 
 Only `wavesep.web.jobs` changes the state of a job. A row says that a file is there only after the
 file is complete on the disk, and a file is deleted only after its row says so.
@@ -10,6 +10,7 @@ import uuid
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 
 
 class Song(models.Model):
@@ -93,6 +94,19 @@ class Job(models.Model):
         """Return the state and the title of the song."""
         return f"{self.state}: {self.song.title}"
 
+    @property
+    def share(self) -> float:
+        """How much of the song is separated, from 0 to 1."""
+        return self.done / self.total if self.total else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds until a running job ends, if it goes on as fast as before."""
+        if self.state != self.State.RUNNING or not self.done or self.started is None:
+            return None
+        spent = (timezone.now() - self.started).total_seconds()
+        return spent * (self.total - self.done) / self.done
+
 
 class Token(models.Model):
     """A key to the interface for programs; only its hash is stored."""
@@ -106,6 +120,50 @@ class Token(models.Model):
     def __str__(self) -> str:
         """Return the name."""
         return self.name
+
+
+class Invitation(models.Model):
+    """A link that lets somebody in once; only the hash of its key is stored.
+
+    With a user, it logs this user in. Without one, the visitor makes an account.
+    """
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True)
+    hash = models.CharField(max_length=64, unique=True)
+    created = models.DateTimeField(auto_now_add=True)
+    expires = models.DateTimeField()
+
+    def __str__(self) -> str:
+        """Return for whom it is."""
+        return str(self.user or "a new user")
+
+
+class FailedLogin(models.Model):
+    """A wrong password; many of them lock the name for an address for a while."""
+
+    name = models.CharField(max_length=150)
+    address = models.CharField(max_length=64)
+    at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    def __str__(self) -> str:
+        """Return the name and the address."""
+        return f"{self.name} from {self.address}"
+
+
+class Allowance(models.Model):
+    """The limits of one user; an empty field stands for the server's setting."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="allowance"
+    )
+    seconds_a_day = models.FloatField(null=True, blank=True)
+    most_bytes = models.BigIntegerField(null=True, blank=True)
+    most_waiting = models.IntegerField(null=True, blank=True)
+    days_kept = models.FloatField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        """Return whose it is."""
+        return f"allowance of {self.user}"
 
 
 class Stem(models.Model):

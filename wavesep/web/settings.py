@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -53,12 +55,24 @@ def database(config: Config) -> dict[str, Any]:
     }
 
 
+def host_names(config: Config) -> list[str]:
+    """Return the names by which browsers may call the server; others could be forged (DNS)."""
+    names = ["localhost", "127.0.0.1", "[::1]", config.host, *config.hosts]
+    if not config.is_local:
+        name = socket.gethostname()
+        with suppress(OSError):
+            names += [name, *socket.gethostbyname_ex(name)[2]]
+    return names
+
+
 SECRET_KEY = secret_key(CONFIG.folder)
 DATABASES = {"default": database(CONFIG)}
-ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", CONFIG.host, *CONFIG.hosts]
+ALLOWED_HOSTS = host_names(CONFIG)
 INSTALLED_APPS = [
+    "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "ninja",  # it brings the pages that show the interface, so they work offline
@@ -66,21 +80,44 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "wavesep.web.policy.content_policy",
+    "servestatic.middleware.ServeStaticMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
-TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+AUTHENTICATION_BACKENDS = ["wavesep.web.access.LockingBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}Validator"}
+    for name in ("UserAttributeSimilarity", "MinimumLength", "CommonPassword", "NumericPassword")
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "login"
 STATIC_URL = "/static/"
-WHITENOISE_USE_FINDERS = True  # files are served from the packages that bring them
+SERVESTATIC_USE_FINDERS = True  # files are served from the packages that bring them
 ROOT_URLCONF = "wavesep.web.urls"
 ASGI_APPLICATION = "wavesep.web.asgi.application"
 DATA_UPLOAD_MAX_MEMORY_SIZE = CONFIG.largest_song  # the guard limits bodies before this does
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = bool(CONFIG.proxy)
 SESSION_COOKIE_NAME = "wavesep_session"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LOGGING_CONFIG = None  # the command that starts a process sets up its log

@@ -13,6 +13,7 @@ from django.utils import timezone
 from ..audio.read import audio_info
 from ..errors import AudioError
 from . import storage
+from .allowances import check_upload, limits_of
 from .models import Job, Song
 from .problems import Problem, not_found
 from .settings import CONFIG
@@ -41,7 +42,7 @@ def begin_upload(user: User, title: str, size: int) -> Song:
     Raises
     ------
     Problem
-        If its size is not allowed.
+        If its size is not allowed, or there is no room for it.
     """
     if not 0 < size <= CONFIG.largest_song:
         raise Problem(
@@ -49,7 +50,8 @@ def begin_upload(user: User, title: str, size: int) -> Song:
             "too_large",
             f"the file has {size:,} bytes; from 1 to {CONFIG.largest_song:,} are allowed",
         )  # fmt: skip
-    expires = timezone.now() + timedelta(days=CONFIG.days_kept)
+    check_upload(user, size)
+    expires = timezone.now() + timedelta(days=limits_of(user).days_kept)
     plain = "".join(c for c in title if c.isprintable()).strip()[:LONGEST_TITLE]
     song = Song.objects.create(owner=user, title=plain or "untitled", bytes=size, expires=expires)
     path = storage.incoming_path(song.pk)
@@ -130,3 +132,10 @@ def delete_song(song: Song) -> None:
     storage.delete_song(song_id)
     for job in jobs:
         storage.delete_job(job)
+
+
+def delete_job(job: Job) -> None:
+    """Delete a job and its stems."""
+    job_id = job.pk
+    job.delete()
+    storage.delete_job(job_id)

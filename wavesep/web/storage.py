@@ -54,3 +54,9 @@ def delete_other_attempts(job: UUID, attempt: int) -> None:
     for folder in job_folder(job).glob("*"):
         if folder.name != str(attempt):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def delete_previews(job: UUID, attempt: int) -> None:
+    """Delete the samples that were played while a job ran; its stems are played now."""
+    for path in attempt_folder(job, attempt).glob("*.pcm"):
+        path.unlink(missing_ok=True)

@@ -62,9 +62,12 @@ def grown(job: Job, name: str, at: int, size: int) -> bytes:
         if job.state in (Job.State.QUEUED, Job.State.RUNNING):
             raise too_early()
         raise not_found()
-    with known[name].open("rb") as file:
-        file.seek(at)
-        part = file.read(size)
+    try:
+        with known[name].open("rb") as file:
+            file.seek(at)
+            part = file.read(size)
+    except FileNotFoundError:  # the job has ended since it was read
+        raise too_early() from None
     if not part and job.state == Job.State.RUNNING:
         raise too_early()
     return part

@@ -12,6 +12,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +32,7 @@ from ..errors import (
     WavesepError,
 )
 from ..separator import Separator, StemFiles
-from . import jobs, storage
+from . import jobs, retention, storage
 from .config import Config
 from .jobs import LEASE, Order
 from .models import Job, Stem
@@ -40,7 +41,8 @@ from .previews import Preview
 log = logging.getLogger(__name__)
 
 PAUSE = 0.5  # seconds between two looks at an empty queue
-RENEWALS = 4  # in a lease
+CLEAN = 600.0  # seconds between two looks for what has expired
+RENEWALS = 10  # in a lease: pages show the progress that they store
 CODES: list[tuple[type[Exception], str]] = [  # the first that fits
     (TooLongError, "too_long"),
     (TruncatedAudioError, "truncated"),
@@ -72,7 +74,13 @@ class Watch:
         self.job = job
         self.order = Order.GO_ON
         self.done = self.total = 0
+        self._begun = time.monotonic()
         self._ended = threading.Event()
+
+    @property
+    def seconds(self) -> float:
+        """How long the job has been worked on."""
+        return time.monotonic() - self._begun
 
     def run(self) -> None:
         """Renew until the job ends or is taken away."""
@@ -119,17 +127,28 @@ class Worker:
         self.stop = threading.Event()
         self._config = config
         self._separator: tuple[str, Separator] | None = None
+        self._next_clean = 0.0
 
     def run(self) -> None:
         """Work until `stop` is set."""
         while not self.stop.is_set():
             try:
                 worked = self.work()
+                self.clean()
             except DatabaseError:
                 log.exception("the database cannot be reached")
                 worked = False
             if not worked:
                 self.stop.wait(PAUSE)
+
+    def clean(self) -> None:
+        """Delete what has expired, once in a while."""
+        if time.monotonic() < self._next_clean:
+            return
+        self._next_clean = time.monotonic() + CLEAN
+        count = retention.sweep()
+        if count:
+            log.info("deleted %d expired songs", count)
 
     def work(self) -> bool:
         """Take over lapsed jobs, and work on the next job; return whether there was one."""
@@ -142,7 +161,9 @@ class Worker:
             with watch.watching():
                 files = self.separate(job, watch)
                 stems = [stem_of(job, source, path, files) for source, path in files.items()]
-            jobs.finish(job, stems, done=files.samples, gain_db=files.gain_db)
+            if jobs.finish(job, stems, done=files.samples, gain_db=files.gain_db):
+                log.info("separated %.0f s in %.1f s", job.song.seconds, watch.seconds)
+                storage.delete_previews(job.pk, job.attempt)
         except Stopped:
             if watch.order is Order.CANCEL:
                 jobs.end_cancelled(job)

@@ -1,0 +1,320 @@
+"""The pages in a real browser: Debian's Chromium, driven by Playwright."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+import soundfile
+
+from wavesep import Separator
+
+playwright = pytest.importorskip("playwright.sync_api")
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+RATE = 44_100
+READY = re.compile("ready")
+SWITCHES = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+DROP = """([names, contents]) => {
+  const transfer = new DataTransfer();
+  names.forEach((name, n) => transfer.items.add(
+    new File([Uint8Array.from(atob(contents[n]), (c) => c.charCodeAt(0))], name)));
+  for (const kind of ["dragover", "drop"])
+    document.getElementById("drop").dispatchEvent(
+      new DragEvent(kind, { dataTransfer: transfer, bubbles: true, cancelable: true }));
+}"""
+
+
+class Server:
+    """A server in processes of its own, started as its users start it."""
+
+    def __init__(self, data: Path, *options: str) -> None:
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("WAVESEP_")}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "wavesep", "serve", "--data", data, "--port", "0", *options],
+            stdout=subprocess.PIPE, text=True, env=environment,
+        )  # fmt: skip
+        assert self.process.stdout
+        self.link = self.process.stdout.readline().split()[-1]
+        self.site = self.link.partition("/enter")[0]
+
+    def stop(self) -> None:
+        """End it as Ctrl-C does."""
+        self.process.send_signal(signal.SIGINT)
+        assert self.process.wait(20) == 0
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("served"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def session(server: Server, browser: Any) -> Any:
+    """The cookies of the user who has opened the link; another opening of it lets nobody in."""
+    context = browser.new_context()
+    context.new_page().goto(server.link)
+    state = context.storage_state()
+    context.close()
+    other = browser.new_page()
+    assert other.goto(server.link).status == 410
+    other.close()
+    return state
+
+
+@pytest.fixture
+def page(server: Server, browser: Any, session: Any) -> Iterator[Any]:
+    """A page of the user; it fails if a script fails or anything of another host is wanted."""
+    context = browser.new_context(storage_state=session)
+    page, faults = watched(context, server), []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto(server.site)
+    yield page
+    context.close()
+    assert (faults, page.foreign) == ([], [])
+
+
+def watched(context: Any, server: Server) -> Any:
+    """Return a page that lists the addresses of other hosts that it wants."""
+    page = context.new_page()
+    page.foreign = []
+
+    def ask(route: Any) -> None:
+        if urlsplit(route.request.url).netloc != urlsplit(server.site).netloc:
+            page.foreign.append(route.request.url)
+            route.abort()
+        else:
+            route.continue_()
+
+    context.route("http*://**", ask)
+    return page
+
+
+def song(seconds: float, seed: int = 0) -> bytes:
+    """Return a stereo song of noise and a tone."""
+    rng, t = np.random.default_rng(seed), np.arange(round(seconds * RATE)) / RATE
+    audio = rng.normal(0, 0.03, (len(t), 2)) + 0.2 * np.sin(2 * np.pi * 220 * t)[:, None]
+    file = io.BytesIO()
+    soundfile.write(file, audio, RATE, format="WAV")
+    return file.getvalue()
+
+
+def choose(page: Any, name: str, content: bytes) -> Any:
+    """Upload a song; return its row."""
+    page.set_input_files("#files", {"name": name, "mimeType": "audio/wav", "buffer": content})
+    return page.locator("li.song", has_text=name)
+
+
+def within(seconds: float, check: Callable[[], bool]) -> None:
+    """Wait until a check holds."""
+    end = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_three_songs_are_dropped_played_and_downloaded(page: Any) -> None:
+    names = ["first.wav", "second.wav", "third.wav"]
+    contents = [base64.b64encode(song(3.0, seed)).decode() for seed in range(3)]
+    page.evaluate(DROP, [names, contents])
+    for name in names:
+        row = page.locator("li.song", has_text=name)
+        playwright.expect(row.locator(".state")).to_have_text(READY, timeout=60_000)
+    with page.expect_download() as download:
+        page.locator("li.song", has_text="second.wav").get_by_text("Download").click()
+    archive = zipfile.ZipFile(download.value.path())
+    assert sorted(Path(name).stem.rpartition(" ")[2] for name in archive.namelist()) == [
+        "accompaniment", "vocals",
+    ]  # fmt: skip
+    page.locator("li.song", has_text="third.wav").get_by_text("Play").click()
+    page.get_by_label("Only vocals").click()
+    assert page.get_by_label("Only vocals").get_attribute("aria-pressed") == "true"
+    page.get_by_label("Play", exact=True).click()
+    within(20, lambda: page.locator("#clock").inner_text() == "0:03 / 0:03")
+
+
+def test_a_song_plays_while_it_is_separated(page: Any) -> None:
+    row = choose(page, "long.wav", song(60.0))
+    row.get_by_text("Listen").click(timeout=60_000)
+    page.get_by_label("Play", exact=True).click()
+    within(30, lambda: page.locator("#seek").input_value() > "0.5")
+    assert not READY.search(page.locator("#state").inner_text())
+    playwright.expect(page.locator("#state")).to_have_text(READY, timeout=120_000)
+    playwright.expect(page.locator("#downloads")).to_be_visible()
+
+
+def test_what_is_heard_is_the_stems(page: Any, server: Server, tmp_path: Path) -> None:
+    (tmp_path / "song.wav").write_bytes(song(11.0, 5))
+    row = choose(page, "exact.wav", (tmp_path / "song.wav").read_bytes())
+    row.get_by_text("Play", exact=True).click(timeout=60_000)
+    page.locator("#player").wait_for()
+    heard = page.evaluate(
+        """async () => {
+          const { Player } = await import("/static/wavesep/player.js");
+          const { job, rate, samples } = document.getElementById("player").dataset;
+          const context = new OfflineAudioContext(2, samples, rate);
+          const sources = ["vocals", "accompaniment"];
+          const song = { sources, rate: +rate, channels: 2, samples: +samples };
+          const load = async (source, at, count) => new Int16Array(await (await fetch(
+            `/api/v1/jobs/${job}/pcm/${source}?at=${at}&count=${count}`)).arrayBuffer());
+          const player = new Player(context, song, load);
+          player.setGain("accompaniment", 0.5);
+          player.play();
+          while (player.next.at < song.samples) {
+            await player.fill(60);
+            await new Promise((go) => setTimeout(go, 10));
+          }
+          clearInterval(player.timer);
+          const begin = player.pieces[0].frame;
+          const sound = await context.startRendering();
+          return [begin, [...sound.getChannelData(0)], [...sound.getChannelData(1)]];
+        }"""
+    )
+    begin, sound = heard[0], np.array(heard[1:]).T
+    separator = Separator("vocals")
+    stems = separator.separate_to_file(tmp_path / "song.wav", tmp_path / "out", codec="wav")
+    vocals, accompaniment = (soundfile.read(stems[name])[0] for name in stems)
+    expected = (vocals + 0.5 * accompaniment)[: len(sound) - begin]
+    assert not sound[:begin].any()
+    assert np.abs(sound[begin:] - expected).max() < 2.5 / 32_768  # both are rounded to 16 bits
+
+
+def test_a_wrong_file_is_refused_with_a_reason(page: Any) -> None:
+    row = choose(page, "notes.txt", b"no sound")
+    playwright.expect(row.locator(".state")).to_have_text(re.compile("not uploaded: notes.txt"))
+    row.get_by_text("Remove").click()
+    playwright.expect(row).to_have_count(0)
+
+
+def test_a_name_is_text_wherever_it_is_shown(page: Any) -> None:
+    dialogs: list[Any] = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog), dialog.dismiss()))
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    name = "<img src=x onerror=alert(1)>\"'&amp;.wav"
+    choose(page, name, song(0.5))
+    row = page.locator("li.song").first
+    playwright.expect(row.locator(".state")).to_have_text(READY, timeout=60_000)
+    assert row.locator(".title").inner_text() == name
+    page.reload()
+    page.locator("li.song").first.get_by_text("Play", exact=True).click()
+    assert page.locator("h1").inner_text() == name
+    assert (dialogs, [text for text in said if "Content Security" in text]) == ([], [])
+
+
+def test_the_keyboard_alone_is_enough(page: Any) -> None:
+    choose(page, "keys.wav", song(8.0))
+    page.locator("li.song", has_text="keys.wav").get_by_text("Play", exact=True).wait_for()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "files":
+            break
+    with page.expect_file_chooser():
+        page.keyboard.press("Space")
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent") == "keys.wav":
+            break
+    page.keyboard.press("Enter")
+    page.locator("#player").wait_for()
+    page.keyboard.press("v")
+    assert page.get_by_label("Only vocals").get_attribute("aria-pressed") == "true"
+    page.keyboard.press("b")
+    page.keyboard.press("l")
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#clock").inner_text() == "0:05 / 0:08"
+    page.keyboard.press("l")
+    assert page.locator("#loop").inner_text() == "Looping"
+    page.keyboard.press("Space")
+    within(5, lambda: float(page.locator("#seek").input_value()) > 0.2)
+    page.keyboard.press("Space")
+    page.uncheck("#keys")
+    page.keyboard.press("m")
+    assert page.locator("#silence").get_attribute("aria-pressed") == "false"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 1280])
+def test_axe_finds_nothing_and_nothing_is_cut_off(
+    server: Server, browser: Any, session: Any, page: Any, scheme: str, width: int
+) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    choose(page, "a_long_name_without_any_space_in_it_that_must_break_somewhere.wav", song(1.0))
+    page.locator("li.song").first.get_by_text("Play", exact=True).wait_for(timeout=60_000)
+    address = page.locator("li.song a.title").first.get_attribute("href")
+    context = browser.new_context(
+        storage_state=session, color_scheme=scheme, viewport={"width": width, "height": 800},
+        bypass_csp=True,
+    )  # fmt: skip
+    shown = context.new_page()
+    for path in ("/", address, "/account", "/nowhere"):
+        shown.goto(server.site + path)
+        assert shown.evaluate("document.documentElement.scrollWidth") == width
+        found = Axe().run(shown)
+        assert found.violations_count == 0, found.generate_report()
+    context.close()
+
+
+def test_it_works_without_javascript(server: Server, browser: Any, session: Any) -> None:
+    context = browser.new_context(storage_state=session, java_script_enabled=False)
+    page = context.new_page()
+    page.goto(server.site)
+    choose(page, "plain.wav", song(1.0))
+    page.get_by_text("Upload", exact=True).click()
+    row = page.locator("li.song", has_text="plain.wav")
+
+    def is_ready() -> bool:
+        page.reload()
+        return "ready" in row.locator(".state").inner_text()
+
+    within(60, is_ready)
+    row.get_by_text("plain.wav").click()
+    with page.expect_download() as download:
+        page.get_by_text("Vocals, flac").click()
+    assert soundfile.info(download.value.path()).frames == RATE
+    context.close()
+
+
+def test_another_user_sees_nothing_of_it(server: Server, browser: Any, page: Any) -> None:
+    choose(page, "mine.wav", song(1.0))
+    page.locator("li.song").first.get_by_text("Play", exact=True).click(timeout=60_000)
+    address = page.url
+    page.goto(f"{server.site}/account")
+    page.get_by_text("Make a link").click()
+    link = page.locator("code").inner_text()
+    context = browser.new_context()
+    other = context.new_page()
+    other.goto(link)
+    other.get_by_label("Username").fill("grace")
+    other.get_by_label("Password:").fill("a long enough one 1")
+    other.get_by_label("Password confirmation").fill("a long enough one 1")
+    other.get_by_text("Make the account", exact=True).click()
+    playwright.expect(other.locator("#none")).to_be_visible()
+    assert other.goto(address).status == 404
+    assert other.goto(f"{server.site}/admin/").url.endswith("/admin/login/?next=/admin/")
+    context.close()

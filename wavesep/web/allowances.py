@@ -1,0 +1,106 @@
+"""What a user may still do: the limits of the server, or the user's own."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.contrib.auth.models import User
+from django.db.models import Sum
+from django.utils import timezone
+
+from . import jobs
+from .models import Allowance, Job, Song
+from .problems import Problem
+from .settings import CONFIG
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits of a user; see `wavesep.web.config.Config`. 0 is no limit."""
+
+    seconds_a_day: float
+    most_bytes: int
+    most_waiting: int
+    days_kept: float
+
+
+def limits_of(user: User) -> Limits:
+    """Return the limits of a user."""
+    own = Allowance.objects.filter(user=user).first()
+
+    def limit(name: str) -> float:
+        value = getattr(own, name, None)
+        return getattr(CONFIG, name) if value is None else value
+
+    return Limits(
+        limit("seconds_a_day"), int(limit("most_bytes")), int(limit("most_waiting")),
+        limit("days_kept"),
+    )  # fmt: skip
+
+
+def bytes_of(user: User) -> int:
+    """Return the size of a user's songs."""
+    total = Song.objects.filter(owner=user).exclude(state=Song.State.BAD).aggregate(Sum("bytes"))
+    return total["bytes__sum"] or 0
+
+
+def seconds_today(user: User) -> float:
+    """Return the seconds of audio that a user had separated today, or that wait for it."""
+    total = jobs.since_midnight().filter(owner=user).aggregate(Sum("song__seconds"))
+    waiting = Job.objects.filter(owner=user, state=Job.State.QUEUED).aggregate(Sum("song__seconds"))
+    return (total["song__seconds__sum"] or 0.0) + (waiting["song__seconds__sum"] or 0.0)
+
+
+def check_upload(user: User, size: int) -> None:
+    """Refuse a song for which there is no room.
+
+    Raises
+    ------
+    Problem
+        If the user has no room left, or the disk.
+    """
+    most = limits_of(user).most_bytes
+    if most and bytes_of(user) + size > most:
+        raise Problem(413, "quota", f"your songs may have {most:,} bytes: delete some first")
+    check_disk(size)
+
+
+def check_disk(size: int) -> None:
+    """Refuse what would leave too little free space on the disk.
+
+    Raises
+    ------
+    Problem
+        If there is too little space.
+    """
+    if shutil.disk_usage(CONFIG.folder).free < CONFIG.least_free + size:
+        raise Problem(507, "disk_full", "the disk of the server is nearly full: try again later")
+
+
+def check_job(user: User, song: Song) -> None:
+    """Refuse a job that is too much for today or for the queue.
+
+    Raises
+    ------
+    Problem
+        If the user has too many jobs that wait, or had too much separated today, or the disk is
+        full.
+    """
+    limits = limits_of(user)
+    # two stems and their previews, all as large as the song with 16 bits
+    check_disk(round(4 * 2 * song.channels * song.seconds * song.sample_rate))
+    waiting = Job.objects.filter(owner=user, state__in=(Job.State.QUEUED, Job.State.RUNNING))
+    if waiting.count() >= limits.most_waiting:
+        raise Problem(
+            429, "busy", f"{limits.most_waiting} of your jobs wait; try again later",
+            {"Retry-After": "60"},
+        )  # fmt: skip
+    if limits.seconds_a_day and seconds_today(user) + song.seconds > limits.seconds_a_day:
+        midnight = jobs.midnight() + timedelta(days=1)
+        wait = round((midnight - timezone.now()).total_seconds())
+        raise Problem(
+            429, "quota", f"{limits.seconds_a_day:,.0f} s of audio a day are allowed: this song "
+            "is too much for today", {"Retry-After": str(wait)},
+        )  # fmt: skip

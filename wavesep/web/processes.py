@@ -1,0 +1,88 @@
+"""The two kinds of processes of a server: ``python -m wavesep.web.processes web|worker``.
+
+`wavesep.web.supervisor` starts them. Their standard input is a pipe from the supervisor: when it
+ends, because the supervisor was killed, they end, too.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+import django
+import uvicorn
+
+from .config import Config, read_config
+from .logs import set_up_log
+
+log = logging.getLogger(__name__)
+
+NICENESS = 5  # of workers, so that pages stay quick while songs are separated
+GRACE = 5  # seconds for open requests when the web process ends
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def run_web(config: Config, listener: socket.socket) -> None:
+    """Answer requests until a signal arrives or standard input ends."""
+    server = uvicorn.Server(
+        uvicorn.Config(
+            "wavesep.web.asgi:application", log_config=None, lifespan="off",
+            server_header=False, timeout_graceful_shutdown=GRACE,
+            proxy_headers=bool(config.proxy), forwarded_allow_ips=config.proxy or None,
+        )
+    )  # fmt: skip
+
+    def end() -> None:
+        server.should_exit = True
+
+    at_the_end_of_input(end)
+    with suppress(KeyboardInterrupt):  # uvicorn raises it again after it has closed all
+        server.run(sockets=[listener])
+
+
+def run_worker(config: Config) -> None:
+    """Work on jobs until a signal arrives; the job that is being worked on is handed back."""
+    django.setup()
+    from .worker import Worker  # Django must be set up first
+
+    worker = Worker(config)
+
+    def stop(*_: object) -> None:
+        worker.stop.set()
+
+    for number in SIGNALS:
+        signal.signal(number, stop)
+    log.info("worker %s waits for jobs", worker.name)
+    worker.run()
+
+
+def at_the_end_of_input(act: Callable[[], None]) -> None:
+    """Call a function when the standard input of this process ends."""
+
+    def wait() -> None:
+        sys.stdin.read()
+        act()
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def main(kind: str, *descriptor: str) -> None:
+    """Run a process of the supervisor."""
+    config = read_config()
+    set_up_log(config)
+    if kind == "web":
+        run_web(config, socket.socket(fileno=int(descriptor[0])))
+    else:
+        os.nice(NICENESS)
+        at_the_end_of_input(lambda: os.kill(os.getpid(), signal.SIGTERM))
+        run_worker(config)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,48 @@
+// Calls of the interface, and what all pages need.
+
+const TOKEN = document.querySelector("meta[name=csrf-token]").content;
+
+export class Refusal extends Error {}
+
+// Returns the answer; a refusal becomes an error with the server's message.
+export async function call(method, path, body, { headers = {}, signal } = {}) {
+  const answer = await fetch(path, {
+    method, body, signal, headers: { "X-CSRFToken": TOKEN, ...headers },
+  });
+  if (!answer.ok) {
+    const problem = await answer.json().catch(() => ({}));
+    throw new Refusal(problem.message || `the server answered ${answer.status}`);
+  }
+  return answer;
+}
+
+export const callJson = async (method, path, value) =>
+  (await call(method, path, JSON.stringify(value), { headers: { "Content-Type": "application/json" } })).json();
+
+// Returns a time as 3:07, or as 1:02:03.
+export function clock(seconds) {
+  const whole = Math.round(seconds);
+  const two = (number) => String(number).padStart(2, "0");
+  const minutes = Math.floor(whole / 60), hours = Math.floor(minutes / 60);
+  return hours ? `${hours}:${two(minutes % 60)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+}
+
+// Tells people who cannot see the page what has happened.
+export function tell(text) {
+  document.getElementById("news").textContent = text;
+}
+
+// Calls a function with every job of the user that changes; the browser connects again by itself.
+export function onJob(act) {
+  const events = new EventSource("/api/v1/events");
+  events.addEventListener("job", (event) => act(JSON.parse(event.data)));
+  addEventListener("pagehide", () => events.close());
+  return events;
+}
+
+// Describes a running job.
+export function progressOf(job) {
+  if (!job.done) return "starting";
+  const left = job.seconds_left === null ? "" : `, ${clock(job.seconds_left)} left`;
+  return `separating, ${Math.round((100 * job.done) / job.total)}%${left}`;
+}

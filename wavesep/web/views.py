@@ -1,0 +1,172 @@
+"""The pages. They work without JavaScript; with it, they follow what happens and play stems."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
+from django.core.files.uploadedfile import UploadedFile
+from django.db.models import Prefetch, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from ..audio import TWO_STEMS
+from ..audio.write import CODECS
+from . import jobs, songs
+from .models import Job, Song
+from .problems import Problem
+from .settings import CONFIG
+from .submissions import separating_models, submit
+
+BLOCK = 8_000_000  # bytes of an upload that are copied at a time
+CHANGES: dict[str, Callable[[Job], object]] = {
+    "cancel": jobs.cancel,
+    "retry": jobs.retry,
+    "delete": songs.delete_job,
+}
+DEMO = files("wavesep.cli").joinpath("demo.ogg")
+
+
+def refused(request: HttpRequest, problem: Problem) -> HttpResponse:
+    """Return the page of a problem."""
+    return render(request, "wavesep/problem.html", {"problem": problem}, status=problem.status)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def home(request: HttpRequest) -> HttpResponse:
+    """List the songs of the user; take songs that are posted as a form."""
+    if request.method == "POST":
+        return take_songs(request)
+    return render(request, "wavesep/home.html", {"songs": songs_of(request)} | choices())
+
+
+def take_songs(request: HttpRequest) -> HttpResponse:
+    """Take the files of a form, and queue them."""
+    try:
+        for file in request.FILES.getlist("songs"):
+            if isinstance(file, UploadedFile) and file.size:
+                take_song(user_of(request), file, request.POST)
+    except Problem as problem:
+        return refused(request, problem)
+    return redirect("home")
+
+
+def take_song(user: User, file: UploadedFile[Any], wanted: Any) -> None:
+    """Store a file of a form as a song, and queue it if it is one.
+
+    Raises
+    ------
+    Problem
+        See `songs.begin_upload` and `submit`.
+    """
+    song = songs.begin_upload(user, file.name or "", file.size or 0)
+    at = 0
+    for chunk in file.chunks(BLOCK):
+        at = songs.add_chunk(song, at, chunk)
+    songs.finish_upload(song)
+    if song.state == Song.State.READY:
+        submit(user, song, wanted.get("model", CONFIG.model), wanted.get("codec", CODECS[0]))
+
+
+@login_required
+@require_POST
+def demo(request: HttpRequest) -> HttpResponse:
+    """Take the song that comes with wavesep."""
+    content = DEMO.read_bytes()
+    try:
+        song = songs.begin_upload(user_of(request), "Demo", len(content))
+        songs.add_chunk(song, 0, content)
+        songs.finish_upload(song)
+        submit(user_of(request), song, CONFIG.model, "flac")
+    except Problem as problem:
+        return refused(request, problem)
+    return redirect("home")
+
+
+@login_required
+@require_GET
+def row(request: HttpRequest, song: UUID) -> HttpResponse:
+    """Return the row of one song in the list, as a part of a page."""
+    return render(request, "wavesep/row.html", {"song": one_song(request, song)})
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def song_page(request: HttpRequest, song: UUID) -> HttpResponse:
+    """Show a song with its player; queue another separation of it."""
+    found = one_song(request, song)
+    if request.method == "POST":
+        try:
+            submit(user_of(request), found, request.POST["model"], request.POST["codec"])
+        except Problem as problem:
+            return refused(request, problem)
+        return redirect("song", song)
+    wanted = request.GET.get("job")
+    shown = [job for job in found.listed_jobs if wanted in (None, str(job.pk))]
+    job = shown[0] if shown else None
+    stems = [stem.source for stem in job.stems.all()] if job else []
+    context = {"song": found, "job": job, "sources": stems or TWO_STEMS}
+    return render(request, "wavesep/song.html", context | choices())
+
+
+@login_required
+@require_POST
+def delete_song(request: HttpRequest, song: UUID) -> HttpResponse:
+    """Delete a song, its jobs and its stems."""
+    songs.delete_song(one_song(request, song))
+    return redirect("home")
+
+
+@login_required
+@require_POST
+def change_job(request: HttpRequest, job: UUID, change: str) -> HttpResponse:
+    """Cancel, retry or delete a job."""
+    found = Job.objects.filter(owner=user_of(request), pk=job).first()
+    if found is None or change not in CHANGES:
+        raise Http404
+    CHANGES[change](found)
+    return redirect("song", found.song_id)
+
+
+def songs_of(request: HttpRequest) -> QuerySet[Song]:
+    """Return the songs of the user, each with its jobs as ``listed_jobs``, the newest first."""
+    rows = Job.objects.select_related("song").prefetch_related("stems")
+    listed = Prefetch("jobs", rows, to_attr="listed_jobs")
+    return Song.objects.filter(owner=user_of(request)).prefetch_related(listed)
+
+
+def one_song(request: HttpRequest, song: UUID) -> Any:
+    """Return a song of the user, with its jobs.
+
+    Raises
+    ------
+    Http404
+        If there is none; another's song is reported as none.
+    """
+    found = songs_of(request).filter(pk=song).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def choices() -> dict[str, Any]:
+    """Return what a user can choose for a separation."""
+    models = separating_models()
+    if CONFIG.model not in models:
+        models = {CONFIG.model: "the model of this server"} | models
+    return {
+        "models": models, "codecs": ["flac", "wav", "mp3"], "default_model": CONFIG.model,
+        "limits": CONFIG,
+    }  # fmt: skip
+
+
+def user_of(request: HttpRequest) -> User:
+    """Return the user of a page that only users see."""
+    assert isinstance(request.user, User)  # login_required stands before
+    return request.user
