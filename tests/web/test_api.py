@@ -9,6 +9,7 @@ import shutil
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -236,7 +237,7 @@ def test_without_credentials_nothing_answers() -> None:
     document = json.loads(client().get(f"{API}/openapi.json").content)
     for path, methods in document["paths"].items():
         for method in methods:
-            url = path.format(song="0" * 8, job="0" * 8, source="x", codec="wav")
+            url = path.format(song=UUID(int=0), job=UUID(int=0), source="x", codec="wav")
             for token in ("", "wrong"):
                 answer = client(token).generic(method.upper(), url)
                 assert answer.status_code == HTTPStatus.UNAUTHORIZED

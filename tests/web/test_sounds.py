@@ -12,6 +12,7 @@ from datetime import datetime
 from email.message import Message
 from io import BytesIO
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -127,7 +128,7 @@ def test_a_zip_of_any_title_is_extracted_into_one_folder(
     folder = tmp_path / "out"
     shutil.rmtree(folder, ignore_errors=True)
 
-    content, answer = ada.download(f"/jobs/{job.pk}/zip")
+    content, answer = ada.download(f"/jobs/{job.pk}.zip")
 
     assert len(content) == int(answer["Content-Length"])
     archive = zipfile.ZipFile(BytesIO(content))
@@ -155,7 +156,7 @@ def test_a_zip_of_a_very_large_song_can_be_read(
     for module in (zipfile, zips):  # from this size on, the form of a zip file is another
         monkeypatch.setattr(module, "ZIP64_LIMIT", 1_000)
 
-    content, answer = ada.download(f"/jobs/{job.pk}/zip")
+    content, answer = ada.download(f"/jobs/{job.pk}.zip")
 
     assert "Content-Length" not in answer
     archive = zipfile.ZipFile(BytesIO(content))
@@ -252,11 +253,11 @@ def test_only_finished_jobs_of_one_s_own_have_sounds(ada: Caller, owner: User) -
     job = finished(owner, vocals=sound(1, 99), accompaniment=sound(2, 99))
     waiting = new_job(owner)
 
-    for path in ("zip", "mix.wav?vocals=1"):
-        bob("GET", f"/jobs/{job.pk}/{path}", None, 404)
-        assert ada("GET", f"/jobs/{waiting.pk}/{path}", None, 409)["code"] == "not_done"
+    for path in (".zip", "/mix.wav?vocals=1"):
+        bob("GET", f"/jobs/{job.pk}{path}", None, 404)
+        assert ada("GET", f"/jobs/{waiting.pk}{path}", None, 409)["code"] == "not_done"
         Job.objects.filter(pk=waiting.pk).update(state=Job.State.FAILED)
-        assert ada("GET", f"/jobs/{waiting.pk}/{path}", None, 409)["code"] == "not_done"
+        assert ada("GET", f"/jobs/{waiting.pk}{path}", None, 409)["code"] == "not_done"
 
 
 def test_a_mix_is_made_once_and_goes_with_the_job(
@@ -316,6 +317,16 @@ def test_two_mixes_are_made_at_a_time_and_each_once(
     assert not mixes.making
 
 
+def test_no_mix_is_made_on_a_full_disk(
+    ada: Caller, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = finished(owner, vocals=sound(1, 99), accompaniment=sound(2, 99))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+
+    assert ada("GET", f"/jobs/{job.pk}/mix.wav?vocals=1", None, 507)["code"] == "disk_full"
+    assert not mixes.path_of(job, {"vocals": 1.0}, "wav").parent.exists()
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_job_that_is_deleted_while_its_mix_is_made_leaves_nothing(
     ada: Caller, owner: User, monkeypatch: pytest.MonkeyPatch, when: str
@@ -352,9 +363,9 @@ def test_download_names_say_the_title(ada: Caller, owner: User, title: str) -> N
     job = Job.objects.first() or finished(owner, vocals=sound(1, 99))
     Song.objects.update(title=title)
 
-    for path, name in (("stems/vocals", " - vocals.flac"), ("zip", ".zip")):
+    for path, name in (("/stems/vocals", " - vocals.flac"), (".zip", ".zip")):
         told = Message()
-        told["Content-Disposition"] = ada.download(f"/jobs/{job.pk}/{path}")[1][
+        told["Content-Disposition"] = ada.download(f"/jobs/{job.pk}{path}")[1][
             "Content-Disposition"
         ]
         assert told.get_content_disposition() == "attachment"

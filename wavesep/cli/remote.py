@@ -74,7 +74,7 @@ def add_server(command: argparse.ArgumentParser) -> None:
     add("--server", metavar="URL", default=os.environ.get(SERVER),
         help=f"its address (default: that of {SERVER})")  # fmt: skip
     add("--token", default=os.environ.get(TOKEN),
-        help=f"what it has given you for programs (default: that of {TOKEN})")  # fmt: skip
+        help=f"made on the page of your account (default: that of {TOKEN})")  # fmt: skip
     add("--insecure", action="store_true",
         help="allow http to another machine: everybody between can read the token")  # fmt: skip
 

@@ -272,7 +272,7 @@ def list_jobs(request: HttpRequest, after: int = 0) -> list[Job]:
     return list(rows[after : after + PAGE])
 
 
-@api.get("/jobs/{job}", response={200: JobOut} | PROBLEMS)
+@api.get("/jobs/{uuid:job}", response={200: JobOut} | PROBLEMS)
 def one_job(request: HttpRequest, job: UUID) -> Job:
     """Return a job."""
     return job_of(request, job)
@@ -293,7 +293,7 @@ def retry_job(request: HttpRequest, job: UUID) -> Job:
     return job_of(request, job)
 
 
-@api.delete("/jobs/{job}", response={204: None} | PROBLEMS)
+@api.delete("/jobs/{uuid:job}", response={204: None} | PROBLEMS)
 def delete_job(request: HttpRequest, job: UUID) -> Status[None]:
     """Delete a job and its stems."""
     songs.delete_job(job_of(request, job))

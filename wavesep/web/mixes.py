@@ -16,6 +16,7 @@ from ..audio.read import open_audio
 from ..audio.write import StemFormat, open_stems
 from ..errors import DiskFullError, OptionError, WavesepError
 from . import storage
+from .allowances import check_disk
 from .models import Job
 from .problems import Problem, not_found
 
@@ -73,6 +74,8 @@ def mix_file(job: Job, gains: Gains, codec: str) -> Path:
     if path.exists():
         path.touch()  # those that were asked for last are kept
         return path
+    # the mix grows as 32-bit floats, and is then written in its final form
+    check_disk(round(2 * 4 * job.song.channels * job.song.seconds * job.song.sample_rate))
     try:
         with slot(path):
             make_mix(job, gains, codec, path)

@@ -30,7 +30,7 @@ GAINS: dict[str, Any] = {  # how OpenAPI describes parameters whose names are da
 }
 
 
-@router.get("/jobs/{job}/zip", response={200: None} | PROBLEMS)
+@router.get("/jobs/{uuid:job}.zip", response={200: None} | PROBLEMS)
 def stems_as_zip(request: HttpRequest, job: UUID) -> HttpResponseBase:
     """Download all stems of a finished job as one zip file."""
     found = finished_job(request, job)
