@@ -11,8 +11,8 @@ import wavesep
 
 ROOT = Path(__file__).parents[1]
 FLOORS = (
-    "cli | web | bench | evaluation | activity | separator | stream | systems | training | engines"
-    " | data | models | pictures | dsp | audio | atomic | errors"
+    "cli | web remote | bench | evaluation | activity | separator | stream | systems | training"
+    " | engines | data | models | pictures | dsp | audio | atomic | errors"
 )
 
 

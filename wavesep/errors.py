@@ -12,9 +12,10 @@
     ├── ModelFileError (ValueError)    a model file is missing, damaged or not a wavesep model
     ├── OptionError (ValueError)       an argument, or a combination of them, is invalid
     │   └── OtherRunError              the folder holds a training run with other settings
-    └── OutputError (OSError)          a file cannot be written
-        ├── OutputExistsError          the file exists already
-        └── DiskFullError              the disk is full, or the file too large for it
+    ├── OutputError (OSError)          a file cannot be written
+    │   ├── OutputExistsError          the file exists already
+    │   └── DiskFullError              the disk is full, or the file too large for it
+    └── RemoteError                    a server refuses a request, or does not answer
 """
 
 from __future__ import annotations
@@ -90,3 +91,17 @@ class OutputExistsError(OutputError, FileExistsError):
 
 class DiskFullError(OutputError):
     """The disk is full, or the file is too large for its file system."""
+
+
+class RemoteError(WavesepError):
+    """A server refuses a request, cannot separate the song, or does not answer.
+
+    Attributes
+    ----------
+    code : str
+        The server's code for the reason, such as "unauthorised"; empty if it has given none.
+    """
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import tempfile
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import django
 import pytest
+import uvicorn
 from django.conf import settings
 
 from wavesep.web.config import Config
@@ -31,6 +34,7 @@ from django.contrib.auth.models import User  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
+from wavesep.web.asgi import application  # noqa: E402
 from wavesep.web.models import Job, Song  # noqa: E402
 
 
@@ -49,6 +53,39 @@ def _empty() -> Iterator[None]:
     User.objects.all().delete()
     for name in ("songs", "stems", "incoming"):
         shutil.rmtree(DATA / name, ignore_errors=True)
+
+
+class WebServer:
+    """A server in a thread. After a stop, it can be started again at the same port."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the server; requests can be sent as soon as this returns."""
+        listener = socket.create_server(("127.0.0.1", self.port))
+        self.port = listener.getsockname()[1]
+        config = uvicorn.Config(application, log_level="critical", lifespan="off")
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listener]})
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop the server, if it runs."""
+        if self._thread:
+            self._server.should_exit = True
+            self._thread.join()
+            self._thread = None
+
+
+@pytest.fixture(scope="module")
+def web() -> Iterator[WebServer]:
+    """A running server."""
+    server = WebServer()
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture

@@ -5,36 +5,24 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-import threading
 import time
-from collections.abc import Iterator
 
 import pytest
-import uvicorn
 from django.contrib.auth.models import User
 
 from wavesep.web import access, guard
 from wavesep.web.api import CHUNK
-from wavesep.web.asgi import application
 from wavesep.web.models import Song
+
+from .conftest import WebServer
 
 MB = 1_000_000
 
 
-@pytest.fixture(scope="module")
-def port() -> Iterator[int]:
+@pytest.fixture
+def port(web: WebServer) -> int:
     """The port of a running server."""
-    config = uvicorn.Config(
-        application, host="127.0.0.1", port=0, log_level="warning", lifespan="off"
-    )
-    server = uvicorn.Server(config)
-    listener = socket.create_server(("127.0.0.1", 0))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    yield listener.getsockname()[1]
-    server.should_exit = True
-    thread.join()
-    listener.close()
+    return web.port
 
 
 def ask(

@@ -274,4 +274,3 @@ def test_a_worker_that_hangs_fails_its_job_and_ends(
         watch.run()
     job.refresh_from_db()
     assert (job.state, job.error_code) == (Job.State.FAILED, "timeout")
-

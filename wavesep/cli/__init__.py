@@ -21,6 +21,7 @@ from .console import INTERRUPTED, Parser, printable
 from .evaluate import add_evaluate
 from .faults import reason
 from .info import add_info
+from .remote import add_remote
 from .separate import add_separate
 from .serve import add_serve, add_worker
 from .songs import URL
@@ -38,6 +39,7 @@ COMMANDS = {
     "bench": add_bench,
     "serve": add_serve,
     "worker": add_worker,
+    "remote": add_remote,
 }
 ABOUT = """Isolate the vocals of songs.
 

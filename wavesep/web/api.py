@@ -101,6 +101,7 @@ class JobOut(Schema):
 
     id: UUID
     song: UUID = Field(alias="song_id")
+    title: str = Field(alias="song.title")
     model: str
     codec: str
     state: str
@@ -265,11 +266,13 @@ def new_job(
 @api.get("/jobs", response=list[JobOut])
 def list_jobs(request: HttpRequest, after: int = 0) -> list[Job]:
     """List jobs, the newest first; ``after`` skips as many."""
-    rows = Job.objects.filter(owner=user_of(request)).prefetch_related("stems")
+    rows = (
+        Job.objects.filter(owner=user_of(request)).select_related("song").prefetch_related("stems")
+    )
     return list(rows[after : after + PAGE])
 
 
-@api.get("/jobs/{job}", response={200: JobOut} | PROBLEMS)
+@api.get("/jobs/{uuid:job}", response={200: JobOut} | PROBLEMS)
 def one_job(request: HttpRequest, job: UUID) -> Job:
     """Return a job."""
     return job_of(request, job)
@@ -290,7 +293,7 @@ def retry_job(request: HttpRequest, job: UUID) -> Job:
     return job_of(request, job)
 
 
-@api.delete("/jobs/{job}", response={204: None} | PROBLEMS)
+@api.delete("/jobs/{uuid:job}", response={204: None} | PROBLEMS)
 def delete_job(request: HttpRequest, job: UUID) -> Status[None]:
     """Delete a job and its stems."""
     songs.delete_job(job_of(request, job))

@@ -8,6 +8,9 @@ from django.urls import path
 
 from . import accounts, operations, views
 from .api import api
+from .sounds import router as sounds
+
+api.add_router("", sounds)
 
 urlpatterns = [
     path("", views.home, name="home"),
