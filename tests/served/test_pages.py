@@ -164,7 +164,12 @@ def test_a_wrong_file_is_refused_with_a_reason(page: Any) -> None:
 
 def test_a_name_is_text_wherever_it_is_shown(page: Any) -> None:
     dialogs: list[Any] = []
-    page.on("dialog", lambda dialog: (dialogs.append(dialog), dialog.dismiss()))
+
+    def dismiss(dialog: Any) -> None:
+        dialogs.append(dialog)
+        dialog.dismiss()
+
+    page.on("dialog", dismiss)
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     name = "<img src=x onerror=alert(1)>\"'&amp;.wav"

@@ -63,9 +63,7 @@ def test_nothing_is_lost_when_processes_are_killed(
     jobs = [caller.submit(content) for content in contents]
     kills(server, caller, jobs, count)
     for job, content in zip(jobs, contents, strict=True):
-        within(120, lambda job=job: caller("GET", f"/jobs/{job}")["state"] != "queued")
-        within(120, lambda job=job: caller("GET", f"/jobs/{job}")["state"] != "running")
-        found = caller("GET", f"/jobs/{job}")
+        found = ended(caller, job)
         assert found["state"] == "done", found
         stems = {
             stem["source"]: hashlib.sha256(
