@@ -53,6 +53,13 @@ def kills(server: Server, caller: Caller, jobs: list[str], count: int) -> None:
             return
 
 
+def ended(caller: Caller, job: str) -> dict[str, Any]:
+    """Wait for the end of a job, and return it."""
+    within(120, lambda: caller("GET", f"/jobs/{job}")["state"] not in ("queued", "running"))
+    found: dict[str, Any] = caller("GET", f"/jobs/{job}")
+    return found
+
+
 @pytest.mark.parametrize(("songs", "count"), [(3, 3), pytest.param(20, 30, marks=pytest.mark.slow)])
 def test_nothing_is_lost_when_processes_are_killed(
     tiny_file: Path, tmp_path: Path, songs: int, count: int
