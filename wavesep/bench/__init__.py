@@ -24,6 +24,7 @@ SECTIONS = {
     "start": "Whole processes, from start to end",
     "memory": "Peak memory, by the length of the song",
     "training": "Training steps, and the generator of their mixtures",
+    "web": "The web application against the command line, and under load",
     "peers": "Other separators, with random weights, on the same mixture",
 }
 
@@ -118,6 +119,13 @@ def jobs(section: str, model: str, device: str) -> list[Job]:
             (f"{name}, {precision}", partial(training_speed, name, precision, device))
             for name in TRAINED
             for precision in ("float32", "bfloat16")
+        ]
+    if section == "web":
+        from .web import web_load, web_speed
+
+        return [
+            ("speed", partial(web_speed, model, device)),
+            ("load", partial(web_load, model, device)),
         ]
     from .comparison import compare
 
