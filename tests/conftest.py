@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -65,6 +66,17 @@ def tiny_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def separator(tiny_file: Path) -> Separator:
     """A separator with chunks of a tenth of a second."""
     return Separator(tiny_file, precision="float32", chunk_seconds=0.1)
+
+
+@pytest.fixture(scope="module")
+def short_measurement() -> Iterator[None]:
+    """Measure for a moment how fast mixtures are made: each training does so, for a second."""
+    from wavesep.data import MixGenerator
+
+    measure = MixGenerator.snippets_per_second
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MixGenerator, "snippets_per_second", lambda mixes, **_: measure(mixes, 0.01))
+        yield
 
 
 @pytest.fixture

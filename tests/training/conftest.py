@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -16,6 +18,15 @@ from wavesep.training import Validation
 
 RATE = 8_000
 Setup = tuple[WaveNet, MixGenerator, Validation]
+
+
+@pytest.fixture(scope="module")
+def no_board(short_measurement: None) -> Iterator[None]:
+    """Leave out the pictures for TensorBoard, which take longer than these trainings."""
+    with pytest.MonkeyPatch.context() as patch:
+        # wavesep.training.fit is the function
+        patch.setattr(sys.modules["wavesep.training.fit"], "open_board", lambda *_: None)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -58,6 +69,7 @@ def setup(clips: Path) -> Callable[[], Setup]:
         network = WaveNet(
             filters=4, skip_filters=4, kernel_size=3, stacks=1, layers_per_stack=2, padding="valid"
         )
+        network.compile = partial(network.compile, run_eagerly=True)
         form = {
             "samples": 4_096, "sample_rate": RATE, "left_context": network.left_context,
             "right_context": network.right_context,

@@ -32,6 +32,8 @@ from wavesep.training.resume import Progress
 
 from .conftest import Setup
 
+pytestmark = pytest.mark.usefixtures("no_board")
+
 Make = Callable[[], Setup]
 FIT = sys.modules["wavesep.training.fit"]  # wavesep.training.fit is the function
 
@@ -74,14 +76,6 @@ class Whole:
 
 
 OPTIONS: dict[str, Any] = {"epochs": 3, "learning_rate": 2e-2, "limit": 1e6}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_board() -> Iterator[None]:
-    """Leave out the pictures for TensorBoard, which take longer than these trainings."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(FIT, "open_board", lambda *_: None)
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -370,8 +364,11 @@ print(all(np.array_equal(array, other[name]) for name, array in one.items()))
 """
 
 
-# JAX spends most of these runs on optimizing what it compiles
-QUICK_XLA = {"XLA_FLAGS": "--xla_backend_optimization_level=0"}
+# JAX spends most of these runs on compiling the same network again and again
+QUICK_XLA = {
+    "XLA_FLAGS": "--xla_backend_optimization_level=0",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+}
 WITHOUT = "import sys; sys.modules['tensorflow'] = None\n" + TRAIN
 
 
@@ -390,7 +387,9 @@ def test_in_the_middle_of_an_epoch_every_backend_goes_on(
 
     answer = subprocess.run(
         [sys.executable, "-c", (WITHOUT if alone else "") + RESUME, clips, tmp_path, "1", "2"],
-        env=os.environ | {"KERAS_BACKEND": backend, "OMP_NUM_THREADS": "1"} | QUICK_XLA,
+        env=os.environ
+        | {"KERAS_BACKEND": backend, "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "jax")}
+        | QUICK_XLA,
         capture_output=True,
         text=True,
     )
