@@ -111,6 +111,7 @@ def test_separate_live(songs: Path, tiny_file: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(live[latency:], vocals[: len(live) - latency], atol=1e-4)
 
 
+@pytest.mark.slow  # MUSDB18, evaluate and museval's scores have tests of their own
 def test_evaluate_musdb(ffmpeg: None, musdb18: Path, tiny_file: Path, tmp_path: Path) -> None:
     out = run(EXAMPLES / "evaluate_musdb.py", musdb18, "--model", tiny_file, cwd=tmp_path)
 

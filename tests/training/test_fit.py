@@ -372,11 +372,11 @@ QUICK_XLA = {
 WITHOUT = "import sys; sys.modules['tensorflow'] = None\n" + TRAIN
 
 
-# other tests stop and resume on TensorFlow
-SLOW_TENSORFLOW = pytest.param("tensorflow", marks=pytest.mark.slow)
+# other tests stop and resume on TensorFlow, and train on JAX
+SLOW = [pytest.param(backend, marks=pytest.mark.slow) for backend in ("tensorflow", "jax")]
 
 
-@pytest.mark.parametrize("backend", [SLOW_TENSORFLOW, "jax", "torch"])
+@pytest.mark.parametrize("backend", [*SLOW, "torch"])
 def test_in_the_middle_of_an_epoch_every_backend_goes_on(
     clips: Path, tmp_path: Path, backend: str
 ) -> None:
