@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from fractions import Fraction
+from importlib import import_module
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -76,6 +77,15 @@ def short_measurement() -> Iterator[None]:
     measure = MixGenerator.snippets_per_second
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(MixGenerator, "snippets_per_second", lambda mixes, **_: measure(mixes, 0.01))
+        yield
+
+
+@pytest.fixture(scope="module")
+def no_board(short_measurement: None) -> Iterator[None]:
+    """Leave out the pictures for TensorBoard, which take longer than these trainings."""
+    module = import_module("wavesep.training.fit")  # wavesep.training.fit is the function
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "open_board", lambda *_: None)
         yield
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -18,15 +17,6 @@ from wavesep.training import Validation
 
 RATE = 8_000
 Setup = tuple[WaveNet, MixGenerator, Validation]
-
-
-@pytest.fixture(scope="module")
-def no_board(short_measurement: None) -> Iterator[None]:
-    """Leave out the pictures for TensorBoard, which take longer than these trainings."""
-    with pytest.MonkeyPatch.context() as patch:
-        # wavesep.training.fit is the function
-        patch.setattr(sys.modules["wavesep.training.fit"], "open_board", lambda *_: None)
-        yield
 
 
 @pytest.fixture(scope="session")
