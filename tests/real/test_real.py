@@ -46,6 +46,7 @@ def test_chunks_of_a_real_song_leave_no_trace(excerpt: Audio) -> None:
         np.testing.assert_allclose(vocals, whole, atol=1e-5)
 
 
+@pytest.mark.slow  # parts of a sound that is made here have a test of their own
 def test_a_part_of_a_real_song(separator: Separator, song: Path, tmp_path: Path) -> None:
     paths = separator.separate_to_file(song, tmp_path, start=61.5, duration=3.25, bits=32)
     longer = separator.separate_to_file(song, tmp_path / "x", start=60, duration=6, bits=32)

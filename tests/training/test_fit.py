@@ -247,6 +247,7 @@ def test_a_damaged_checkpoint_is_told(setup: Make, tmp_path: Path) -> None:
 def test_it_stops_early_and_stays_stopped(setup: Make, tmp_path: Path) -> None:
     # a learning rate of nothing: no epoch is better than the first
     network, mixes, validation = setup()
+    mixes.batches = 1
     options: dict[str, Any] = {"run": tmp_path, "epochs": 9, "learning_rate": 1e-30, "patience": 2}
 
     progress = fit(network, mixes, validation, **options)

@@ -200,7 +200,7 @@ def test_vocal_activity_is_learnt(folder: Path, tmp_path: Path) -> None:
         "labels": {str(song): sung for song in range(3)}, "architecture": architecture,
         "sample_rate": RATE,
     }  # fmt: skip
-    mixes = ActivityExamples(*stems, **known, batch_size=16, batches=30)
+    mixes = ActivityExamples(*stems, **known, batch_size=16, batches=20)
     validation = ActivityValidation(*stems, **known)
 
     keras.utils.set_random_seed(1)
