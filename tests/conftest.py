@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from fractions import Fraction
+from importlib import import_module
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 import av
 import numpy as np
@@ -63,6 +67,26 @@ def tiny_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def separator(tiny_file: Path) -> Separator:
     """A separator with chunks of a tenth of a second."""
     return Separator(tiny_file, precision="float32", chunk_seconds=0.1)
+
+
+@pytest.fixture(scope="module")
+def short_measurement() -> Iterator[None]:
+    """Measure for a moment how fast mixtures are made: each training does so, for a second."""
+    from wavesep.data import MixGenerator
+
+    measure = MixGenerator.snippets_per_second
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MixGenerator, "snippets_per_second", lambda mixes, **_: measure(mixes, 0.01))
+        yield
+
+
+@pytest.fixture(scope="module")
+def no_board(short_measurement: None) -> Iterator[None]:
+    """Leave out the pictures for TensorBoard, which take longer than these trainings."""
+    module = import_module("wavesep.training.fit")  # wavesep.training.fit is the function
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "open_board", lambda *_: None)
+        yield
 
 
 @pytest.fixture

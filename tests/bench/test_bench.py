@@ -108,7 +108,7 @@ def test_streams_are_measured_by_the_length_of_their_blocks(
     tiny_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("wavesep.bench.timing.PAUSE", 0.0)
-    monkeypatch.setattr(streaming, "SECONDS", 2)
+    monkeypatch.setattr(streaming, "SECONDS", 1)
 
     rows = streaming.stream_costs(str(tiny_file), "float32", "cpu")
 

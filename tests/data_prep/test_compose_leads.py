@@ -25,7 +25,7 @@ from melodies import Note, Style, melody_line
 
 RATE = 44_100
 PIECES = 3
-SECONDS = 20  # of a piece, a third of what the script makes
+SECONDS = 10  # of a piece, a sixth of what the script makes
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -138,7 +138,11 @@ def test_mistakes_are_told(tmp_path: Path, arguments: list[str], message: str) -
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("kind", ["musdb_hq", "musdb18"])
+# the script is the same for both, and the reading of both has tests of its own
+SLOW_HQ = pytest.param("musdb_hq", marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("kind", [SLOW_HQ, "musdb18"])
 def test_musdb18(kind: str, ffmpeg: None, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     out = tmp_path / "prepared"
 

@@ -38,6 +38,7 @@ def wave_unet() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def model(
     wave_unet: Any,
+    no_board: None,
     tmp_path_factory: pytest.TempPathFactory,
     synthetic_song: tuple[Audio, Audio],
 ) -> Iterator[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -58,6 +59,8 @@ def setup(clips: Path) -> Callable[[], Setup]:
         network = WaveNet(
             filters=4, skip_filters=4, kernel_size=3, stacks=1, layers_per_stack=2, padding="valid"
         )
+        # to trace the graph takes longer than these few steps
+        network.compile = partial(network.compile, run_eagerly=True)
         form = {
             "samples": 4_096, "sample_rate": RATE, "left_context": network.left_context,
             "right_context": network.right_context,

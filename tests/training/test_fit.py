@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ from wavesep.training.fit import BEST, CHECKPOINT, LOG
 from wavesep.training.resume import Progress
 
 from .conftest import Setup
+
+pytestmark = pytest.mark.usefixtures("no_board")
 
 Make = Callable[[], Setup]
 FIT = sys.modules["wavesep.training.fit"]  # wavesep.training.fit is the function
@@ -74,14 +76,6 @@ class Whole:
 
 
 OPTIONS: dict[str, Any] = {"epochs": 3, "learning_rate": 2e-2, "limit": 1e6}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_board() -> Iterator[None]:
-    """Leave out the pictures for TensorBoard, which take longer than these trainings."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(FIT, "open_board", lambda *_: None)
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -253,6 +247,7 @@ def test_a_damaged_checkpoint_is_told(setup: Make, tmp_path: Path) -> None:
 def test_it_stops_early_and_stays_stopped(setup: Make, tmp_path: Path) -> None:
     # a learning rate of nothing: no epoch is better than the first
     network, mixes, validation = setup()
+    mixes.batches = 1
     options: dict[str, Any] = {"run": tmp_path, "epochs": 9, "learning_rate": 1e-30, "patience": 2}
 
     progress = fit(network, mixes, validation, **options)
@@ -370,16 +365,19 @@ print(all(np.array_equal(array, other[name]) for name, array in one.items()))
 """
 
 
-# JAX spends most of these runs on optimizing what it compiles
-QUICK_XLA = {"XLA_FLAGS": "--xla_backend_optimization_level=0"}
+# JAX spends most of these runs on compiling the same network again and again
+QUICK_XLA = {
+    "XLA_FLAGS": "--xla_backend_optimization_level=0",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+}
 WITHOUT = "import sys; sys.modules['tensorflow'] = None\n" + TRAIN
 
 
-# other tests stop and resume on TensorFlow
-SLOW_TENSORFLOW = pytest.param("tensorflow", marks=pytest.mark.slow)
+# other tests stop and resume on TensorFlow, and train on JAX
+SLOW = [pytest.param(backend, marks=pytest.mark.slow) for backend in ("tensorflow", "jax")]
 
 
-@pytest.mark.parametrize("backend", [SLOW_TENSORFLOW, "jax", "torch"])
+@pytest.mark.parametrize("backend", [*SLOW, "torch"])
 def test_in_the_middle_of_an_epoch_every_backend_goes_on(
     clips: Path, tmp_path: Path, backend: str
 ) -> None:
@@ -390,7 +388,9 @@ def test_in_the_middle_of_an_epoch_every_backend_goes_on(
 
     answer = subprocess.run(
         [sys.executable, "-c", (WITHOUT if alone else "") + RESUME, clips, tmp_path, "1", "2"],
-        env=os.environ | {"KERAS_BACKEND": backend, "OMP_NUM_THREADS": "1"} | QUICK_XLA,
+        env=os.environ
+        | {"KERAS_BACKEND": backend, "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "jax")}
+        | QUICK_XLA,
         capture_output=True,
         text=True,
     )

@@ -25,11 +25,13 @@ from wavesep.training.activity import ActivityValidation
 from wavesep.training.examples import Examples
 from wavesep.training.fit import BEST, About
 
+pytestmark = pytest.mark.usefixtures("no_board")
+
 RATE = 8_000
 STEMS = ("vocals", "drums", "bass", "other")
 TARGETS = 3
 SMALL_CNN = FrameCnnArchitecture(window=256, hop=128, frames=9, filters=(6, 6, 6, 6), units=16)
-SMALL_UNET = replace(JANSSON, window=256, hop=128, filters=8, depth=3)
+SMALL_UNET = replace(JANSSON, window=256, hop=128, filters=8, depth=2)
 
 
 def song_stem(name: str, song: int) -> Audio:
@@ -62,8 +64,8 @@ def networks() -> dict[str, keras.Model]:
     keras.utils.set_random_seed(0)
     return {
         "wavenet": WaveNet(
-            filters=12, skip_filters=12, kernel_size=3, stacks=1, layers_per_stack=6, channels=1,
-            targets=TARGETS, activation="linear", padding="valid",
+            filters=12, skip_filters=12, kernel_size=3, stacks=1, layers_per_stack=3,
+            dilation_base=4, channels=1, targets=TARGETS, activation="linear", padding="valid",
         ),
         "frame_cnn": replace(SMALL_CNN, targets=TARGETS).network(),
         "unet": replace(SMALL_UNET, targets=TARGETS).network(),
@@ -85,11 +87,16 @@ def examples(mixes: MixGenerator, architecture: Architecture) -> Examples:
 
 
 # the U-Net is trained on what the frame CNN is trained on
-SLOW_CNN = pytest.param("frame_cnn", marks=pytest.mark.slow)
+SLOW_CNN = pytest.param("frame_cnn", 4, 60, 1e-2, marks=pytest.mark.slow)
 
 
-@pytest.mark.parametrize("kind", ["wavenet", SLOW_CNN, "unet"])
-def test_four_stems(kind: str, folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "batch_size", "batches", "learning_rate"),
+    [("wavenet", 2, 60, 2e-2), SLOW_CNN, ("unet", 4, 20, 2e-2)],
+)
+def test_four_stems(
+    kind: str, batch_size: int, batches: int, learning_rate: float, folder: Path, tmp_path: Path
+) -> None:
     network = networks()[kind]
     stems = [Clips(folder / name, in_memory=True) for name in STEMS]
     form: dict[str, Any] = {"sample_rate": RATE, "channels": 1, "targets": TARGETS}
@@ -99,13 +106,13 @@ def test_four_stems(kind: str, folder: Path, tmp_path: Path) -> None:
         around, samples = dict.fromkeys(contexts, 0), snippet_samples(network.architecture)
     augmentation = Augmentation(speed=(1.0, 1.0001), low_pass=0, equalise=0, noise=0)
     mixes = MixGenerator(
-        *stems, samples=samples, batch_size=4, batches=60, augmentation=augmentation, **form,
-        **around,
+        *stems, samples=samples, batch_size=batch_size, batches=batches,
+        augmentation=augmentation, **form, **around,
     )  # fmt: skip
     validation = Validation(*stems, samples=2_048, **form, **contexts)
 
     fit(
-        network, mixes, validation, run=tmp_path, epochs=1, learning_rate=1e-2,
+        network, mixes, validation, run=tmp_path, epochs=1, learning_rate=learning_rate,
         about=About(sources=STEMS),
     )  # fmt: skip
 
@@ -193,7 +200,7 @@ def test_vocal_activity_is_learnt(folder: Path, tmp_path: Path) -> None:
         "labels": {str(song): sung for song in range(3)}, "architecture": architecture,
         "sample_rate": RATE,
     }  # fmt: skip
-    mixes = ActivityExamples(*stems, **known, batch_size=16, batches=30)
+    mixes = ActivityExamples(*stems, **known, batch_size=16, batches=20)
     validation = ActivityValidation(*stems, **known)
 
     keras.utils.set_random_seed(1)

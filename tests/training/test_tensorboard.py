@@ -21,7 +21,7 @@ PANELS = ("mixture", "target", "estimate")
 
 
 @pytest.fixture
-def events(setup: Callable[[], Setup], tmp_path: Path) -> EventAccumulator:
+def events(short_measurement: None, setup: Callable[[], Setup], tmp_path: Path) -> EventAccumulator:
     network, mixes, validation = setup()
     fit(network, mixes, validation, run=tmp_path, epochs=2)
     accumulator = EventAccumulator(

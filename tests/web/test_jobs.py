@@ -203,7 +203,7 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=25, stateful_step_count=40, deadline=None)
+TestLife.settings = settings(max_examples=12, stateful_step_count=40, deadline=None)
 
 
 def test_the_migrations_are_complete() -> None:

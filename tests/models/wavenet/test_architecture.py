@@ -38,7 +38,7 @@ def architectures(draw: st.DrawFn) -> WaveNetArchitecture:
     )
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(architecture=architectures())
 def test_shapes_are_those_of_the_network(architecture: WaveNetArchitecture) -> None:
     assert architecture.shapes == array_shapes(architecture.network())
