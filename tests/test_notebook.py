@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NOTEBOOK = EXAMPLES / "tour.ipynb"
 
@@ -18,6 +20,7 @@ def cells(kind: str) -> list[dict[str, Any]]:
     return [cell for cell in notebook["cells"] if cell["cell_type"] == kind]
 
 
+@pytest.mark.slow
 def test_every_cell_runs(tmp_path: Path) -> None:
     """One namespace for all, as in a notebook; only figures are not shown."""
     code = "\n".join("".join(cell["source"]) for cell in cells("code"))

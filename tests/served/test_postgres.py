@@ -34,7 +34,7 @@ def database() -> Iterator[str]:
         port = free.getsockname()[1]
 
     def call(program: str, *arguments: str) -> None:
-        command = [BINARIES[-1] / program, "-D", f"{folder}/data", *arguments]
+        command = [str(BINARIES[-1] / program), "-D", f"{folder}/data", *arguments]
         subprocess.run(command, user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
     call("initdb", "-U", "wavesep", "--auth", "trust")

@@ -25,6 +25,7 @@ from .submissions import separating_models, submit
 
 PAGE = 50  # rows of a list
 CHUNK = 8_000_000  # bytes of a chunk of an upload, at most
+After = Annotated[int, Query(ge=0, le=1_000_000_000)]
 WINDOW = 10  # seconds of a preview in one answer, at most
 
 
@@ -232,7 +233,7 @@ def offset(song: Song, there: int) -> dict[str, Any]:
 
 
 @api.get("/songs", response=list[SongOut])
-def list_songs(request: HttpRequest, after: int = 0) -> list[Song]:
+def list_songs(request: HttpRequest, after: After = 0) -> list[Song]:
     """List songs, the newest first; ``after`` skips as many."""
     return list(Song.objects.filter(owner=user_of(request))[after : after + PAGE])
 
@@ -264,7 +265,7 @@ def new_job(
 
 
 @api.get("/jobs", response=list[JobOut])
-def list_jobs(request: HttpRequest, after: int = 0) -> list[Job]:
+def list_jobs(request: HttpRequest, after: After = 0) -> list[Job]:
     """List jobs, the newest first; ``after`` skips as many."""
     rows = (
         Job.objects.filter(owner=user_of(request)).select_related("song").prefetch_related("stems")
