@@ -14,7 +14,8 @@ from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from wavesep.web.urls import api  # with all its routes
+import wavesep.web.urls  # noqa: F401 - it adds all routes to the interface
+from wavesep.web.api import api
 
 from .conftest import new_job
 
