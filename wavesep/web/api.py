@@ -8,7 +8,7 @@ from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import close_old_connections, transaction
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from ninja import Field, Header, NinjaAPI, Query, Schema, Status
@@ -221,7 +221,7 @@ def upload_chunk(
     """Append a chunk of at most 8 MB; ``Upload-Offset`` is the place of its first byte."""
     with transaction.atomic():
         found = songs.song_of(user_of(request), song, locked=True)
-        there = songs.add_chunk(found, upload_offset, request.body)
+        there = songs.add_chunk(found, upload_offset, request)
     if found.state == Song.State.UPLOADING and there == found.bytes:
         songs.finish_upload(found)
     return offset(found, there)
@@ -343,6 +343,7 @@ def stem_peaks(
 async def job_events(request: HttpRequest) -> StreamingHttpResponse:
     """Send each change of a job as a server-sent event ``job``, the open jobs first."""
     user = user_of(request).pk
+    await sync_to_async(close_old_connections)()  # the stream would keep one open
     if events.HUB.is_full(user):
         raise Problem(
             429, "busy", f"you have {events.MOST_STREAMS} streams open", {"Retry-After": "60"}

@@ -14,8 +14,7 @@ from collections.abc import AsyncIterator, Iterable
 from datetime import timedelta
 from typing import Any
 
-from asgiref.sync import sync_to_async
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.db.models import Q
 from django.utils import timezone
 
@@ -53,7 +52,7 @@ class Hub:
             self._task = asyncio.create_task(self._watch())
         try:
             yield "retry: 2000\n\n"
-            for job in await sync_to_async(changed_jobs)([user]):
+            for job in await read([user]):
                 yield event_of(job)
             while True:
                 try:
@@ -72,7 +71,7 @@ class Hub:
         """Read the changed jobs while anybody listens."""
         while self._listeners:
             try:
-                jobs = await sync_to_async(changed_jobs)(list(self._listeners))
+                jobs = await read(list(self._listeners))
             except DatabaseError:
                 log.exception("the database cannot be read")
                 jobs = []
@@ -93,6 +92,18 @@ class Hub:
 
 
 HUB = Hub()
+
+
+async def read(users: list[int]) -> list[dict[str, Any]]:
+    """Return `changed_jobs`; no connection to the database stays open for it."""
+
+    def read_and_close() -> list[dict[str, Any]]:
+        try:
+            return changed_jobs(users)
+        finally:
+            connection.close()
+
+    return await asyncio.to_thread(read_and_close)
 
 
 def changed_jobs(users: Iterable[int]) -> list[dict[str, Any]]:

@@ -115,6 +115,7 @@ SERVESTATIC_USE_FINDERS = True  # files are served from the packages that bring 
 ROOT_URLCONF = "wavesep.web.urls"
 ASGI_APPLICATION = "wavesep.web.asgi.application"
 DATA_UPLOAD_MAX_MEMORY_SIZE = CONFIG.largest_song  # the guard limits bodies before this does
+FILE_UPLOAD_MAX_MEMORY_SIZE = 262_144  # bytes of a body that are not written to the disk
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = bool(CONFIG.proxy)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
 from datetime import timedelta
+from typing import Protocol
 from uuid import UUID
 
 from django.contrib.auth.models import User
@@ -18,7 +20,15 @@ from .models import Job, Song
 from .problems import Problem, not_found
 from .settings import CONFIG
 
+BLOCK = 262_144  # bytes of an upload that are read at a time
 LONGEST_TITLE = 255  # characters
+
+
+class Readable(Protocol):
+    """A file, or the body of a request."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to ``size`` bytes; nothing at the end."""
 
 
 def song_of(user: User, song: UUID, *, locked: bool = False) -> Song:
@@ -68,11 +78,19 @@ def offset_of(song: Song) -> int:
     return song.bytes
 
 
-def add_chunk(song: Song, offset: int, chunk: bytes) -> int:
+def add_chunk(song: Song, offset: int, chunk: Readable) -> int:
     """Append a chunk to an upload; return the new offset.
 
     A chunk that has arrived already, or a part of it, is skipped. So a client that does not know
     whether a chunk arrived sends it again. The caller holds a lock on the row of the song.
+
+    Parameters
+    ----------
+    song : Song
+    offset : int
+        The place of the first byte of the chunk.
+    chunk : file
+        It is read in blocks, so that many uploads need little memory.
 
     Raises
     ------
@@ -82,16 +100,42 @@ def add_chunk(song: Song, offset: int, chunk: bytes) -> int:
     there = offset_of(song)
     if offset > there:
         raise Problem(409, "gap", f"send the bytes from {there} on", {"Upload-Offset": str(there)})
-    if offset + len(chunk) > song.bytes:
-        raise Problem(413, "too_large", f"the file was announced with {song.bytes:,} bytes")
-    if there == song.bytes:
-        return there
+    known = sum(map(len, blocks_of(chunk, there - offset)))
+    if known < there - offset or there == song.bytes:
+        return check_end(chunk, song, there)
     with storage.incoming_path(song.pk).open("r+b") as file:
         file.seek(there)
-        file.write(chunk[there - offset :])
+        for block in blocks_of(chunk, song.bytes - there):
+            file.write(block)
+        end = file.tell()
+        try:
+            check_end(chunk, song, end)
+        except Problem:
+            file.truncate(there)
+            raise
         file.flush()
         os.fsync(file.fileno())
-        return file.tell()
+    return end
+
+
+def blocks_of(file: Readable, most: int) -> Iterator[bytes]:
+    """Yield the next bytes of a file in blocks, ``most`` in all."""
+    while most > 0 and (block := file.read(min(BLOCK, most))):
+        most -= len(block)
+        yield block
+
+
+def check_end(chunk: Readable, song: Song, offset: int) -> int:
+    """Return the offset if nothing follows.
+
+    Raises
+    ------
+    Problem
+        If the chunk goes beyond the announced size.
+    """
+    if offset == song.bytes and chunk.read(1):
+        raise Problem(413, "too_large", f"the file was announced with {song.bytes:,} bytes")
+    return offset
 
 
 def finish_upload(song: Song) -> None:

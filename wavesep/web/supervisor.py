@@ -15,6 +15,8 @@ from .config import Config
 
 log = logging.getLogger(__name__)
 
+# glibc would keep memory for every thread, and requests are answered in many
+TUNING = {"MALLOC_ARENA_MAX": "2"}
 PAUSES = (0.5, 30.0)  # seconds before a process is started again: at first, and at most
 STEADY = 60.0  # seconds after which a process counts as well
 PATIENCE = 15.0  # seconds for a process to end
@@ -35,7 +37,7 @@ class Child:
 
     def __init__(self, config: Config, kind: str, descriptors: tuple[int, ...] = ()) -> None:
         self._kind = kind
-        self._environment = os.environ | config.to_environment()
+        self._environment = TUNING | os.environ | config.to_environment()
         self._descriptors = descriptors
         self._pause = PAUSES[0]
         self._start()

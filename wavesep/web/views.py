@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.resources import files
+from io import BytesIO
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +24,6 @@ from .problems import Problem
 from .settings import CONFIG
 from .submissions import separating_models, submit
 
-BLOCK = 8_000_000  # bytes of an upload that are copied at a time
 CHANGES: dict[str, Callable[[Job], object]] = {
     "cancel": jobs.cancel,
     "retry": jobs.retry,
@@ -66,9 +66,7 @@ def take_song(user: User, file: UploadedFile[Any], wanted: Any) -> None:
         See `songs.begin_upload` and `submit`.
     """
     song = songs.begin_upload(user, file.name or "", file.size or 0)
-    at = 0
-    for chunk in file.chunks(BLOCK):
-        at = songs.add_chunk(song, at, chunk)
+    songs.add_chunk(song, 0, file.open())
     songs.finish_upload(song)
     if song.state == Song.State.READY:
         submit(user, song, wanted.get("model", CONFIG.model), wanted.get("codec", CODECS[0]))
@@ -81,7 +79,7 @@ def demo(request: HttpRequest) -> HttpResponse:
     content = DEMO.read_bytes()
     try:
         song = songs.begin_upload(user_of(request), "Demo", len(content))
-        songs.add_chunk(song, 0, content)
+        songs.add_chunk(song, 0, BytesIO(content))
         songs.finish_upload(song)
         submit(user_of(request), song, CONFIG.model, "flac")
     except Problem as problem:
