@@ -10,7 +10,7 @@ import socket
 import threading
 import webbrowser
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 
@@ -18,9 +18,6 @@ from ..errors import OptionError
 from ..models.files import ready_models
 from ..web.config import Config
 from .console import add_command, plain_console
-
-if TYPE_CHECKING:
-    from django.contrib.auth.models import User
 
 SERVE = """Start the web application: pages where people drop songs, listen while these
 are separated and download the stems, and an interface for programs.
@@ -139,13 +136,16 @@ def serve(args: argparse.Namespace, console: Console) -> int:
     config = set_up(args)
     from django.core.management import call_command
 
-    from ..web.access import new_invitation
+    from ..web.access import has_admin, local_user, make_admin, new_invitation
     from ..web.supervisor import supervise
 
     call_command("migrate", verbosity=0)
     if args.admin:
-        make_admin(args.admin)
-    check_address(config)
+        make_admin(args.admin, ask_password(args.admin))
+    if not (config.is_local or has_admin()):
+        raise OptionError(
+            f"others can reach {config.host}: add --admin NAME, which asks for a password"
+        )
     with listen(config) as listener:
         host, port = listener.getsockname()[:2]
         site = f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -201,56 +201,20 @@ def set_up(args: argparse.Namespace) -> Config:
     return config
 
 
-def make_admin(name: str) -> None:
-    """Make an administrator, or give one a new password.
+def ask_password(name: str) -> str:
+    """Return the password for an administrator.
 
     Raises
     ------
     OptionError
-        If the passwords differ, or Django finds the password too weak.
+        If it is typed differently the second time.
     """
-    from django.contrib.auth.models import User
-    from django.contrib.auth.password_validation import validate_password
-    from django.core.exceptions import ValidationError
-
     password = os.environ.get(PASSWORD)
     if password is None:
         password = getpass.getpass(f"password for {name}: ")
         if getpass.getpass("once more: ") != password:
             raise OptionError("the two passwords differ: start again")
-    user = User.objects.filter(username=name).first() or User(username=name)
-    try:
-        validate_password(password, user)
-    except ValidationError as error:
-        raise OptionError(f"the password is too weak: {' '.join(error.messages)}") from None
-    user.is_staff = user.is_superuser = user.is_active = True
-    user.set_password(password)
-    user.save()
-
-
-def check_address(config: Config) -> None:
-    """Refuse an address that others can reach while nobody has a password.
-
-    Raises
-    ------
-    OptionError
-        If no administrator has a password.
-    """
-    from django.contrib.auth.models import User
-
-    admins = User.objects.filter(is_superuser=True, is_active=True)
-    if not config.is_local and not any(admin.has_usable_password() for admin in admins):
-        raise OptionError(
-            f"others can reach {config.host}: add --admin NAME, which asks for a password"
-        )
-
-
-def local_user() -> User:
-    """Return the user to whom a server that only this machine can reach belongs."""
-    from django.contrib.auth.models import User
-
-    admin = User.objects.filter(is_superuser=True, is_active=True).order_by("pk").first()
-    return admin or User.objects.create_superuser(getpass.getuser())
+    return password
 
 
 def listen(config: Config) -> socket.socket:

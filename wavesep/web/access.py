@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import secrets
 from datetime import timedelta
@@ -9,10 +10,12 @@ from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest
 from django.utils import timezone
 
+from ..errors import OptionError
 from .models import FailedLogin, Invitation, Token
 
 MOST_FAILURES = 10  # wrong passwords for a name from an address
@@ -56,6 +59,36 @@ def use(invitation: Invitation) -> bool:
 def hash_of(token: str) -> str:
     """Return what is stored of a token. It is random and long, so a fast hash is safe."""
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def make_admin(name: str, password: str) -> None:
+    """Make an administrator, or give one a new password.
+
+    Raises
+    ------
+    OptionError
+        If Django finds the password too weak.
+    """
+    user = User.objects.filter(username=name).first() or User(username=name)
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise OptionError(f"the password is too weak: {' '.join(error.messages)}") from None
+    user.is_staff = user.is_superuser = user.is_active = True
+    user.set_password(password)
+    user.save()
+
+
+def has_admin() -> bool:
+    """Return whether there is an administrator with a password."""
+    admins = User.objects.filter(is_superuser=True, is_active=True)
+    return any(admin.has_usable_password() for admin in admins)
+
+
+def local_user() -> User:
+    """Return the user to whom a server that only this machine can reach belongs."""
+    admin = User.objects.filter(is_superuser=True, is_active=True).order_by("pk").first()
+    return admin or User.objects.create_superuser(getpass.getuser())
 
 
 class LockingBackend(ModelBackend):
