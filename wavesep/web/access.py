@@ -20,6 +20,7 @@ from .models import FailedLogin, Invitation, Token
 
 MOST_FAILURES = 10  # wrong passwords for a name from an address
 LOCKED = timedelta(minutes=15)
+USE_IS_STORED = timedelta(minutes=1)  # at most so often, because a write waits for the disk
 LINK_LASTS = timedelta(days=7)
 
 
@@ -35,7 +36,9 @@ def user_of_token(token: str) -> User | None:
     found = Token.objects.filter(hash=hash_of(token)).select_related("user").first()
     if found is None or not found.user.is_active:
         return None
-    Token.objects.filter(pk=found.pk).update(last_used=timezone.now())
+    now = timezone.now()
+    if found.last_used is None or found.last_used < now - USE_IS_STORED:
+        Token.objects.filter(pk=found.pk).update(last_used=now)
     return found.user
 
 
