@@ -1,5 +1,6 @@
 // Calls of the interface, and what all pages need.
 
+const REFUSED = 10_000; // milliseconds after which a refused stream of events is tried again
 const TOKEN = document.querySelector("meta[name=csrf-token]").content;
 
 // The server does not take a request. Later it may, if it is busy.
@@ -38,12 +39,20 @@ export function tell(text) {
   document.getElementById("news").textContent = text;
 }
 
-// Calls a function with every job of the user that changes; the browser connects again by itself.
+// Calls a function with every job of the user that changes; returns a function that ends this.
 export function onJob(act) {
-  const events = new EventSource("/api/v1/events");
-  events.addEventListener("job", (event) => act(JSON.parse(event.data)));
-  addEventListener("pagehide", () => events.close());
-  return events;
+  let events, again;
+  const connect = () => {
+    events = new EventSource("/api/v1/events");
+    events.addEventListener("job", (event) => act(JSON.parse(event.data)));
+    events.onerror = () => { // a lost connection comes back by itself, a refused one does not
+      if (events.readyState === EventSource.CLOSED) again = setTimeout(connect, REFUSED);
+    };
+  };
+  const end = () => { clearTimeout(again); events.close(); };
+  connect();
+  addEventListener("pagehide", end);
+  return end;
 }
 
 // Describes a running job.

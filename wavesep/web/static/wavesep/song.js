@@ -259,7 +259,7 @@ class Page {
   }
 
   follow() {
-    const events = onJob((job) => {
+    const end = onJob((job) => {
       if (job.id !== this.job) return;
       const before = this.state;
       this.state = job.state;
@@ -268,7 +268,7 @@ class Page {
         by("state").textContent = `${clock(this.song.samples / this.song.rate)} · ${progressOf(job)}`;
         if (before !== "running") this.open();
       } else if (job.state !== "queued") {
-        events.close();
+        end();
         this.ended(job);
       }
     });
