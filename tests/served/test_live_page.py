@@ -30,7 +30,7 @@ def context(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     switches = [*SWITCHES, f"--use-file-for-fake-audio-capture={sound}"]
     with playwright.sync_playwright() as driver:
         chromium = driver.chromium.launch(executable_path=CHROMIUM, args=switches)
-        context = chromium.new_context(bypass_csp=False)
+        context = chromium.new_context()
         context.new_page().goto(server.link)
         yield context
         chromium.close()
@@ -88,19 +88,37 @@ def test_the_keyboard_chooses_what_is_heard(page: Any) -> None:
     assert page.locator(".lane output").first.inner_text() == "off"
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 320), ("dark", 1280)])
-def test_axe_finds_nothing_and_nothing_is_cut_off(
-    server: Server, context: Any, scheme: str, width: int
-) -> None:
+NOT_ALLOWED = """navigator.mediaDevices.getUserMedia =
+  () => Promise.reject(new DOMException("", "NotAllowedError"))"""
+NO_HTTPS = "Object.defineProperty(window, 'isSecureContext', { value: false })"
+
+
+def test_it_says_why_it_may_not_hear_anything(page: Any) -> None:
+    page.add_init_script(NOT_ALLOWED)
+    page.reload()
+    page.get_by_text("Microphone", exact=True).click()
+    state = page.locator("#live-state")
+    playwright.expect(state).to_have_text(re.compile("did not allow it"))
+    playwright.expect(page.get_by_text("Microphone", exact=True)).to_be_enabled()
+
+    page.add_init_script(NO_HTTPS)
+    page.reload()
+    playwright.expect(state).to_have_text(re.compile("only over https, or at localhost"))
+    playwright.expect(page.get_by_text("Microphone", exact=True)).to_be_disabled()
+    playwright.expect(page.get_by_text("Browser tab", exact=True)).to_be_disabled()
+
+
+def test_axe_finds_nothing_and_nothing_is_cut_off(server: Server, context: Any) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
-    other = context.browser.new_context(
-        storage_state=context.storage_state(), color_scheme=scheme, bypass_csp=True,
-        viewport={"width": width, "height": 800},
-    )  # fmt: skip
+    state = context.storage_state()
+    other = context.browser.new_context(storage_state=state, bypass_csp=True)
     page = other.new_page()
-    page.goto(f"{server.site}/live")
-    assert page.evaluate("document.documentElement.scrollWidth") == width
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    for scheme, width in (("light", 320), ("dark", 1280)):
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto(f"{server.site}/live")
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
     other.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import socket
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import numpy as np
 import pytest
@@ -23,7 +25,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from wavesep import Separator
 from wavesep.audio import Audio
-from wavesep.web import live
+from wavesep.web import guard, live
 
 from .conftest import CONFIG, WebServer
 from .test_guard import bearer
@@ -74,7 +76,7 @@ def greeted(connection: ClientConnection) -> ClientConnection:
     return connection
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     lengths=st.lists(st.integers(0, 8_000), min_size=1, max_size=8),
     rate=st.sampled_from([44_100, 48_000, 8_000]),
@@ -136,6 +138,26 @@ def test_the_cookie_of_a_session_is_enough(web: WebServer, owner: User) -> None:
 )
 def test_who_may_not_begin(open_live: Open, query: str, headers: dict[str, str], code: int) -> None:
     assert code_of(open_live(query, **headers)) == code
+
+
+def test_an_address_opens_so_many_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "BURST", 2)
+    monkeypatch.setattr(guard, "RATE", 0)
+    seen: list[str] = []
+
+    async def inner(*_: Any) -> None:
+        seen.append("opened")
+
+    async def send(message: guard.Message) -> None:
+        seen.append(message["type"])
+
+    async def open_three() -> None:
+        guarded = guard.Guard(inner, lambda *_: 0, AsyncMock())
+        for _ in range(3):
+            await guarded({"type": "websocket", "client": ("203.0.113.5", 1)}, AsyncMock(), send)
+
+    asyncio.run(open_three())
+    assert seen == ["opened", "opened", "websocket.close"]
 
 
 def test_there_is_no_other_socket(web: WebServer) -> None:

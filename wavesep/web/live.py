@@ -4,7 +4,8 @@ The address is ``/ws/live?rate=48000&channels=2``. The server first sends a JSON
 ``latency_seconds``, ``sources`` and ``model``. Then the client sends binary blocks of at most one
 second: float32 samples, little-endian, with the channels interleaved. For each block the server
 sends the samples that are ready, if there are any: one binary message with all stems, one after the
-other in the order of ``sources``. At the text "end" it sends the rest and closes the connection.
+other in the order of ``sources``. At the text "end" it sends the rest, ``latency_seconds`` long, in
+one message and closes the connection.
 
 A refusal closes the connection with the code 4000 plus a status of HTTP, and a reason for people.
 """
@@ -33,7 +34,7 @@ log = logging.getLogger(__name__)
 
 PATH = "/ws/live"
 RATES = (8_000, 192_000)  # Hz
-THREADS = 1  # of OpenVINO: with two, a step is so short that they wait for each other
+THREADS = 1  # of OpenVINO: one keeps up, and on a busy machine more are slower
 SAMPLE = np.dtype("<f4")
 LONGEST_BLOCK = 1.0  # seconds
 MOST_BLOCKS = 1_000  # that wait; then no more are read

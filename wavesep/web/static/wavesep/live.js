@@ -31,7 +31,7 @@ async function begin(open) {
     live.addEventListener("greeting", ({ detail }) => greeted(detail));
     live.addEventListener("sound", showDelay);
     live.addEventListener("end", ({ detail }) => ended(detail));
-    by("stop").hidden = false;
+    showRunning(true);
     by("stop").focus();
     say("The server gets ready.");
     await made.start();
@@ -63,7 +63,7 @@ function greeted({ latency_seconds: seconds, sources }) {
 function ended(reason) {
   const hadFocus = document.activeElement === by("stop");
   live = null;
-  by("stop").hidden = true;
+  showRunning(false);
   for (const button of starts) button.disabled = false;
   offerTab();
   if (hadFocus) by("microphone").focus();
@@ -111,6 +111,11 @@ function setLevels() {
 function say(text, isProblem = false) {
   by("live-state").textContent = text;
   by("live-state").classList.toggle("problem", isProblem);
+}
+
+function showRunning(runs) {
+  by("starts").hidden = runs;
+  by("stop").hidden = !runs;
 }
 
 function showDelay() {
