@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -60,7 +59,8 @@ def test_a_microphone_is_separated_while_it_is_heard(
     state = page.locator("#live-state")
     playwright.expect(state).to_have_text(HEARD, timeout=30_000)
     found = HEARD.search(state.inner_text())
-    assert found and 1.5 < float(found[1]) < 4
+    assert found
+    assert 1.5 < float(found[1]) < 4
     within(5, lambda: level_of(page, "Input") > -30 and level_of(page, "Accompaniment") > -30)
 
     other = context.new_page()
