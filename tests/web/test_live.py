@@ -51,7 +51,13 @@ def open_live(web: WebServer, owner: User) -> Iterator[Open]:
             address = f"ws://127.0.0.1:{web.port}/ws/live?{query}"
             known_as = known | headers
             return connections.enter_context(
-                connect(address, additional_headers=known_as, compression=None, close_timeout=0.2)
+                connect(
+                    address,
+                    additional_headers=known_as,
+                    compression=None,
+                    max_queue=1,
+                    close_timeout=0.2,
+                )
             )
 
         yield open_one
@@ -211,10 +217,22 @@ def test_a_client_that_does_not_read_is_dropped(
     open_live: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "PATIENCE", 0.2)
+    monkeypatch.setattr(live, "BACKLOG", 1.5)
     slow = greeted(open_live())
-    for _ in range(8):
-        slow.send(noise(RATE).tobytes())
+    with suppress(ConnectionClosed):
+        for _ in range(20):  # more than the buffers of both sockets hold
+            slow.send(noise(RATE).tobytes())
     wait_for_a_place(open_live)
+
+
+def test_a_client_that_is_too_fast_is_dropped(
+    open_live: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "BACKLOG", 0.5)
+    connection = greeted(open_live())
+    connection.send(noise(RATE).tobytes())
+    assert code_of(connection) == 4408
+    assert "0.5 s of sound wait" in (connection.close_reason or "")
 
 
 def wait_for_a_place(open_live: Open) -> None:
