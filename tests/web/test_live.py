@@ -20,7 +20,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from websockets.exceptions import ConnectionClosed, ConnectionClosedError
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from wavesep import Separator
@@ -69,9 +69,9 @@ def noise(samples: int, channels: int = 2) -> Audio:
 
 def code_of(connection: ClientConnection) -> int:
     """Return the code with which the server closes a connection."""
-    with suppress(ConnectionClosedError):
-        for _ in connection:
-            pass
+    with suppress(ConnectionClosed):
+        while True:
+            connection.recv(10)
     assert connection.close_code is not None
     return connection.close_code
 
