@@ -1,4 +1,4 @@
-"""The ASGI application: the guard, then Django."""
+"""The ASGI application: the guard, then live sound or Django."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from django.core.handlers.asgi import ASGIHandler, ASGIRequest  # noqa: E402
 from .access import user_of_token  # noqa: E402
 from .api import CHUNK  # noqa: E402
 from .guard import SMALL, Guard, Scope  # noqa: E402
+from .live import Live  # noqa: E402
 from .settings import CONFIG, SESSION_COOKIE_NAME  # noqa: E402
 
 FORM_SONGS = 4  # of the largest size, in one form
@@ -33,7 +34,7 @@ def largest_body(method: str, path: str) -> int:
 
 def number_of_user(scope: Scope) -> int | None:
     """Return the number of the user whose token or session a request has, or None."""
-    request = ASGIRequest(scope, io.BytesIO())
+    request = ASGIRequest({"method": "GET"} | scope, io.BytesIO())  # a WebSocket has no method
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() == "bearer":
         user = user_of_token(token.strip())
@@ -42,4 +43,5 @@ def number_of_user(scope: Scope) -> int | None:
     return get_user(request).pk
 
 
-application = Guard(ASGIHandler(), largest_body, sync_to_async(number_of_user))
+user_of = sync_to_async(number_of_user)
+application = Guard(Live(CONFIG, ASGIHandler(), user_of), largest_body, user_of)

@@ -59,6 +59,8 @@ class Config:
         Bytes of a user's songs, at most; 0 is no limit.
     days_kept : float
         Days after which songs and their stems are deleted.
+    most_live : int
+        Live streams at a time; each needs about half a core.
     least_free : int
         Bytes of the disk that must stay free; below it no song is taken.
     """
@@ -81,6 +83,7 @@ class Config:
     seconds_a_day: float = 0.0
     most_bytes: int = 0
     days_kept: float = 7.0
+    most_live: int = 1
     least_free: int = 2_000 * MB
 
     @property

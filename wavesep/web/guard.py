@@ -57,6 +57,9 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
+        if scope["type"] == "websocket" and not self._takes_request_of(scope):
+            await send({"type": "websocket.close"})
+            return
         if scope["type"] != "http":
             await self._inner(scope, receive, send)
             return

@@ -22,7 +22,8 @@ def content_policy(
         response = answer(request)
         response.headers.setdefault("Content-Security-Policy", POLICY)
         response.headers.setdefault(
-            "Permissions-Policy", "camera=(), geolocation=(), microphone=(self)"
+            "Permissions-Policy",
+            "camera=(), geolocation=(), microphone=(self), display-capture=(self)",
         )
         return response
 

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 NICENESS = 5  # of workers, so that pages stay quick while songs are separated
 GRACE = 5  # seconds for open requests when the web process ends
+LARGEST_MESSAGE = 2_000_000  # bytes of live sound
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -36,6 +37,7 @@ def run_web(config: Config, listener: socket.socket) -> None:
             "wavesep.web.asgi:application", log_config=None, lifespan="off",
             server_header=False, timeout_graceful_shutdown=GRACE,
             proxy_headers=bool(config.proxy), forwarded_allow_ips=config.proxy or None,
+            ws_max_size=LARGEST_MESSAGE, ws_per_message_deflate=False,  # sound hardly gets smaller
         )
     )  # fmt: skip
 

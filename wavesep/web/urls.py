@@ -19,6 +19,7 @@ urlpatterns = [
     path("songs/<uuid:song>/row", views.row, name="row"),
     path("songs/<uuid:song>/delete", views.delete_song, name="delete_song"),
     path("jobs/<uuid:job>/<slug:change>", views.change_job, name="change_job"),
+    path("live", views.live, name="live"),
     path("login", LoginView.as_view(template_name="wavesep/login.html"), name="login"),
     path("logout", LogoutView.as_view(), name="logout"),
     path("enter", accounts.enter, name="enter"),

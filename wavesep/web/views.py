@@ -114,6 +114,13 @@ def song_page(request: HttpRequest, song: UUID) -> HttpResponse:
 
 
 @login_required
+@require_GET
+def live(request: HttpRequest) -> HttpResponse:
+    """Show the page that separates live sound."""
+    return render(request, "wavesep/live.html", {"sources": TWO_STEMS})
+
+
+@login_required
 @require_POST
 def delete_song(request: HttpRequest, song: UUID) -> HttpResponse:
     """Delete a song, its jobs and its stems."""
