@@ -34,9 +34,9 @@ async function next() {
     state.textContent = "uploading";
     const song = await upload(file, settings, {
       signal: abort.signal,
+      onSong: (id) => { row.id = `song-${id}`; },
       onShare: (share) => { bar.value = share; state.textContent = `uploading, ${Math.round(100 * share)}%`; },
     });
-    row.id = `song-${song}`;
     await refresh(song);
   } catch (error) {
     row.dataset.state = "failed";

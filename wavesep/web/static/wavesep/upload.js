@@ -7,10 +7,12 @@ const PAUSES = [500, 1000, 2000, 4000, 8000, 15000]; // milliseconds before a ch
 
 const pause = (milliseconds) => new Promise((go) => setTimeout(go, milliseconds));
 
-// Uploads a file and queues its separation; returns the id of the song.
-export async function upload(file, settings, { onShare, signal }) {
+// Uploads a file and queues its separation; returns the id of the song. onSong is given it before
+// the song is queued, because events may tell of the job before the answer does.
+export async function upload(file, settings, { onSong, onShare, signal }) {
   const song = await callJson("POST", "/api/v1/songs", { name: file.name, bytes: file.size });
   const path = `/api/v1/songs/${song.id}`;
+  onSong(song.id);
   try {
     const state = await sendChunks(file, `${path}/body`, onShare, signal);
     if (state.error) throw new Refusal(state.error);
