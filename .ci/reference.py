@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pdoc
 
-MODULES = ("wavesep", "wavesep.data", "wavesep.evaluation", "wavesep.training", "wavesep.errors")
+MODULES = (
+    "wavesep", "wavesep.data", "wavesep.evaluation", "wavesep.training", "wavesep.remote",
+    "wavesep.errors",
+)  # fmt: skip
 OUT = Path(__file__).parents[1] / "reference"
 
 for name in MODULES:
