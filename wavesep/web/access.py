@@ -91,7 +91,11 @@ def has_admin() -> bool:
 def local_user() -> User:
     """Return the user to whom a server that only this machine can reach belongs."""
     admin = User.objects.filter(is_superuser=True, is_active=True).order_by("pk").first()
-    return admin or User.objects.create_superuser(getpass.getuser())
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in some containers
+        name = "me"
+    return admin or User.objects.create_superuser(name)
 
 
 class LockingBackend(ModelBackend):
