@@ -110,8 +110,8 @@ def test_three_songs_are_dropped_played_and_downloaded(page: Any) -> None:
 
 
 def test_a_song_plays_while_it_is_separated(page: Any) -> None:
-    row = choose(page, "long.wav", song(40.0))
-    row.get_by_text("Listen").click(timeout=60_000)
+    row = choose(page, "long.wav", song(60.0))
+    row.get_by_role("link", name="long.wav").click(timeout=60_000)
     page.get_by_label("Play", exact=True).click()
     within(30, lambda: page.locator("#seek").input_value() > "0.5")
     assert not READY.search(page.locator("#state").inner_text())
