@@ -22,6 +22,7 @@ from .conftest import RATE, Server, song, within
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+PATIENCE = 120_000  # milliseconds for a song to be separated, after others, on a busy machine
 READY = re.compile("ready")
 SWITCHES = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
 DROP = """([names, contents]) => {
@@ -70,6 +71,7 @@ def page(server: Server, browser: Any, session: Any) -> Iterator[Any]:
 def watched(context: Any, server: Server) -> Any:
     """Return a page that lists the addresses of other hosts that it wants."""
     page = context.new_page()
+    page.set_default_timeout(PATIENCE)
     page.foreign = []
 
     def ask(route: Any) -> None:
@@ -95,7 +97,7 @@ def test_three_songs_are_dropped_played_and_downloaded(page: Any) -> None:
     page.evaluate(DROP, [names, contents])
     for name in names:
         row = page.locator("li.song", has_text=name)
-        playwright.expect(row.locator(".state")).to_have_text(READY, timeout=60_000)
+        playwright.expect(row.locator(".state")).to_have_text(READY, timeout=PATIENCE)
     with page.expect_download() as download:
         page.locator("li.song", has_text="second.wav").get_by_text("Download").click()
     archive = zipfile.ZipFile(download.value.path())
@@ -106,23 +108,23 @@ def test_three_songs_are_dropped_played_and_downloaded(page: Any) -> None:
     page.get_by_label("Only vocals").click()
     assert page.get_by_label("Only vocals").get_attribute("aria-pressed") == "true"
     page.get_by_label("Play", exact=True).click()
-    within(20, lambda: page.locator("#clock").inner_text() == "0:03 / 0:03")
+    within(90, lambda: page.locator("#clock").inner_text() == "0:03 / 0:03")
 
 
 def test_a_song_plays_while_it_is_separated(page: Any) -> None:
     row = choose(page, "long.wav", song(60.0))
-    row.get_by_role("link", name="long.wav").click(timeout=60_000)
+    row.get_by_role("link", name="long.wav").click(timeout=PATIENCE)
     page.get_by_label("Play", exact=True).click()
-    within(30, lambda: page.locator("#seek").input_value() > "0.5")
+    within(90, lambda: page.locator("#seek").input_value() > "0.5")
     assert not READY.search(page.locator("#state").inner_text())
-    playwright.expect(page.locator("#state")).to_have_text(READY, timeout=120_000)
+    playwright.expect(page.locator("#state")).to_have_text(READY, timeout=PATIENCE)
     playwright.expect(page.locator("#downloads")).to_be_visible()
 
 
 def test_what_is_heard_is_the_stems(page: Any, server: Server, tmp_path: Path) -> None:
     (tmp_path / "song.wav").write_bytes(song(7.0, 5))
     row = choose(page, "exact.wav", (tmp_path / "song.wav").read_bytes())
-    row.get_by_text("Play", exact=True).click(timeout=60_000)
+    row.get_by_text("Play", exact=True).click(timeout=PATIENCE)
     page.locator("#player").wait_for()
     heard = page.evaluate(
         """async () => {
@@ -175,7 +177,7 @@ def test_a_name_is_text_wherever_it_is_shown(page: Any) -> None:
     name = "<img src=x onerror=alert(1)>\"'&amp;.wav"
     choose(page, name, song(0.5))
     row = page.locator("li.song").first
-    playwright.expect(row.locator(".state")).to_have_text(READY, timeout=60_000)
+    playwright.expect(row.locator(".state")).to_have_text(READY, timeout=PATIENCE)
     assert row.locator(".title").inner_text() == name
     page.reload()
     page.locator("li.song").first.get_by_text("Play", exact=True).click()
@@ -207,7 +209,7 @@ def test_the_keyboard_alone_is_enough(page: Any) -> None:
     page.keyboard.press("l")
     assert page.locator("#loop").inner_text() == "Looping"
     page.keyboard.press("Space")
-    within(5, lambda: float(page.locator("#seek").input_value()) > 0.2)
+    within(30, lambda: float(page.locator("#seek").input_value()) > 0.2)
     page.keyboard.press("Space")
     page.uncheck("#keys")
     page.keyboard.press("m")
@@ -229,7 +231,7 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(
     from axe_playwright_python.sync_playwright import Axe
 
     choose(page, "a_long_name_without_any_space_in_it_that_must_break_somewhere.wav", song(1.0))
-    page.locator("li.song").first.get_by_text("Play", exact=True).wait_for(timeout=60_000)
+    page.locator("li.song").first.get_by_text("Play", exact=True).wait_for(timeout=PATIENCE)
     address = page.locator("li.song a.title").first.get_attribute("href")
     context = browser.new_context(
         storage_state=session, color_scheme=scheme, viewport={"width": width, "height": 800},
@@ -256,7 +258,7 @@ def test_it_works_without_javascript(server: Server, browser: Any, session: Any)
         page.reload()
         return "ready" in row.locator(".state").inner_text()
 
-    within(60, is_ready)
+    within(PATIENCE / 1000, is_ready)
     row.get_by_text("plain.wav").click()
     with page.expect_download() as download:
         page.get_by_role("link", name="Vocals, flac", exact=True).click()
@@ -266,7 +268,7 @@ def test_it_works_without_javascript(server: Server, browser: Any, session: Any)
 
 def test_another_user_sees_nothing_of_it(server: Server, browser: Any, page: Any) -> None:
     choose(page, "mine.wav", song(1.0))
-    page.locator("li.song").first.get_by_text("Play", exact=True).click(timeout=60_000)
+    page.locator("li.song").first.get_by_text("Play", exact=True).click(timeout=PATIENCE)
     address = page.url
     page.goto(f"{server.site}/account")
     page.get_by_text("Make a link").click()
