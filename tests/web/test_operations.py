@@ -191,7 +191,7 @@ def test_readiness_depends_on_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     client = Client(headers={"Host": "localhost"})
     assert client.get("/readyz").content == b"ready\n"
     monkeypatch.setattr(
-        "wavesep.web.operations.CONFIG",
+        "wavesep.web.allowances.CONFIG",
         CONFIG.__class__(**{**vars(CONFIG), "least_free": 10**18}),
     )
     assert client.get("/readyz").status_code == 503

@@ -11,7 +11,7 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from . import jobs
-from .models import Allowance, Job, Song
+from .models import OPEN, Allowance, Job, Song
 from .problems import Problem
 from .settings import CONFIG
 
@@ -91,7 +91,7 @@ def check_job(user: User, song: Song) -> None:
     limits = limits_of(user)
     # two stems and their previews, all as large as the song with 16 bits
     check_disk(round(4 * 2 * song.channels * song.seconds * song.sample_rate))
-    waiting = Job.objects.filter(owner=user, state__in=(Job.State.QUEUED, Job.State.RUNNING))
+    waiting = Job.objects.filter(owner=user, state__in=OPEN)
     if waiting.count() >= limits.most_waiting:
         raise Problem(
             429, "busy", f"{limits.most_waiting} of your jobs wait; try again later",

@@ -18,7 +18,7 @@ from django.db import DatabaseError, connection
 from django.db.models import Q
 from django.utils import timezone
 
-from .models import Job
+from .models import OPEN, Job
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,6 @@ HEARTBEAT = 15.0  # seconds of silence after which a comment is sent, so that no
 RECENT = timedelta(seconds=60)  # covers the clocks of workers that differ
 MOST_STREAMS = 6  # of a user; browsers open no more connections to a host
 BACKLOG = 100  # events that wait for a slow listener, at most
-OPEN = (Job.State.QUEUED, Job.State.RUNNING)
 
 Events = asyncio.Queue[str | None]
 

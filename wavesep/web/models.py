@@ -108,6 +108,9 @@ class Job(models.Model):
         return spent * (self.total - self.done) / self.done
 
 
+OPEN = (Job.State.QUEUED, Job.State.RUNNING)
+
+
 class Token(models.Model):
     """A key to the interface for programs; only its hash is stored."""
 

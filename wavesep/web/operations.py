@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import shutil
 from contextlib import suppress
 
 from django.contrib.admin.models import LogEntry
@@ -15,9 +14,10 @@ from django.shortcuts import render
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from .access import address_of, user_of_token
+from .allowances import check_disk
 from .figures import figures, registry
 from .models import Job
-from .settings import CONFIG
+from .problems import Problem
 
 SHOWN = 20  # rows of each list
 
@@ -34,7 +34,9 @@ def readyz(_: HttpRequest) -> HttpResponse:
             cursor.execute("SELECT 1")
     except DatabaseError:
         return HttpResponse("the database cannot be reached\n", "text/plain", status=503)
-    if shutil.disk_usage(CONFIG.folder).free < CONFIG.least_free:
+    try:
+        check_disk(0)
+    except Problem:
         return HttpResponse("the disk is nearly full\n", "text/plain", status=503)
     return HttpResponse("ready\n", content_type="text/plain")
 

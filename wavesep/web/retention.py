@@ -12,12 +12,11 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from . import songs
-from .models import Invitation, Job, Song
+from .models import OPEN, Invitation, Job, Song
 from .settings import CONFIG
 
 UPLOADS_LAST = timedelta(days=1)
 YOUNG = 3_600.0  # seconds: the row of a younger file may not be written yet
-OPEN = (Job.State.QUEUED, Job.State.RUNNING)
 
 
 def sweep() -> int:

@@ -17,7 +17,6 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ..audio import TWO_STEMS
-from ..audio.write import CODECS
 from . import jobs, songs
 from .models import Job, Song
 from .problems import Problem
@@ -48,28 +47,32 @@ def home(request: HttpRequest) -> HttpResponse:
 
 def take_songs(request: HttpRequest) -> HttpResponse:
     """Take the files of a form, and queue them."""
+    wanted = {name: request.POST[name] for name in ("model", "codec") if name in request.POST}
     try:
         for file in request.FILES.getlist("songs"):
             if isinstance(file, UploadedFile) and file.size:
-                take_song(user_of(request), file, request.POST)
+                take_song(user_of(request), file.name or "", file.size, file.open(), **wanted)
     except Problem as problem:
         return refused(request, problem)
     return redirect("home")
 
 
-def take_song(user: User, file: UploadedFile[Any], wanted: Any) -> None:
-    """Store a file of a form as a song, and queue it if it is one.
+def take_song(
+    user: User, title: str, size: int, file: songs.Readable, *,
+    model: str = CONFIG.model, codec: str = "flac",
+) -> None:  # fmt: skip
+    """Store a file as a song, and queue it if it is one.
 
     Raises
     ------
     Problem
         See `songs.begin_upload` and `submit`.
     """
-    song = songs.begin_upload(user, file.name or "", file.size or 0)
-    songs.add_chunk(song, 0, file.open())
+    song = songs.begin_upload(user, title, size)
+    songs.add_chunk(song, 0, file)
     songs.finish_upload(song)
     if song.state == Song.State.READY:
-        submit(user, song, wanted.get("model", CONFIG.model), wanted.get("codec", CODECS[0]))
+        submit(user, song, model, codec)
 
 
 @login_required
@@ -78,10 +81,7 @@ def demo(request: HttpRequest) -> HttpResponse:
     """Take the song that comes with wavesep."""
     content = DEMO.read_bytes()
     try:
-        song = songs.begin_upload(user_of(request), "Demo", len(content))
-        songs.add_chunk(song, 0, BytesIO(content))
-        songs.finish_upload(song)
-        submit(user_of(request), song, CONFIG.model, "flac")
+        take_song(user_of(request), "Demo", len(content), BytesIO(content))
     except Problem as problem:
         return refused(request, problem)
     return redirect("home")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..audio.read import read_part
 from . import storage
-from .models import Job
+from .models import OPEN, Job
 from .previews import to_pcm
 from .problems import Problem, not_found
 
@@ -59,7 +59,7 @@ def grown(job: Job, name: str, at: int, size: int) -> bytes:
     """
     known = {path.name: path for path in files_of(job)}
     if name not in known:
-        if job.state in (Job.State.QUEUED, Job.State.RUNNING):
+        if job.state in OPEN:
             raise too_early()
         raise not_found()
     try:

@@ -43,7 +43,8 @@ log = logging.getLogger(__name__)
 PAUSE = 0.5  # seconds between two looks at an empty queue
 CLEAN = 600.0  # seconds between two looks for what has expired
 STALL = 300.0  # seconds without progress after which a worker hangs
-NO_MEMORY = "Failed to allocate"
+NO_MEMORY = "Failed to allocate"  # in an error of OpenVINO
+TOO_LARGE = "the song needs more memory than a worker may use"
 HUNG = 70  # the exit code of a worker that hung
 RENEWALS = 10  # in a lease: pages show the progress that they store
 CODES: list[tuple[type[Exception], str]] = [  # the first that fits
@@ -187,8 +188,8 @@ class Worker:
             jobs.fail(job, code, message_of(error, job))
         except Exception as error:  # one song must not end the worker
             log.exception("job %s failed", job.pk)
-            if NO_MEMORY in str(error):  # OpenVINO's
-                jobs.fail(job, "too_large", "the song needs more memory than a worker may use")
+            if NO_MEMORY in str(error):
+                jobs.fail(job, "too_large", TOO_LARGE)
             else:
                 jobs.fail(job, "internal", f"unexpected error: {type(error).__name__}")
         return True
@@ -254,5 +255,5 @@ def stem_of(job: Job, source: str, path: Path, files: StemFiles) -> Stem:
 def message_of(error: BaseException, job: Job) -> str:
     """Return the message of an error with the title of the song instead of its path."""
     if isinstance(error, MemoryError):
-        return "the song needs more memory than a worker may use"
+        return TOO_LARGE
     return str(error).replace(str(storage.song_path(job.song_id)), job.song.title)

@@ -34,6 +34,9 @@ export function clock(seconds) {
   return hours ? `${hours}:${two(minutes % 60)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
+// Returns a level, a factor, as text.
+export const decibels = (level) => (level ? `${(20 * Math.log10(level)).toFixed(1)} dB` : "off");
+
 // Tells people who cannot see the page what has happened.
 export function tell(text) {
   document.getElementById("news").textContent = text;

@@ -1,6 +1,6 @@
 // The page that separates a microphone or the sound of another tab while it is heard.
 
-import { tell } from "./api.js";
+import { decibels, tell } from "./api.js";
 import { LiveStems } from "./stems.js";
 
 const QUIETEST = -60; // dB, where a meter begins
@@ -101,7 +101,7 @@ function setLevels() {
     const { source } = lane.dataset, input = lane.querySelector("input"), value = Number(input.value);
     const silent = Boolean(chosen) && chosen !== source;
     lane.classList.toggle("silent", silent);
-    lane.querySelector("output").textContent = value ? `${(20 * Math.log10(value)).toFixed(1)} dB` : "off";
+    lane.querySelector("output").textContent = decibels(value);
     live?.setGain(source, silent ? 0 : value);
   }
 }

@@ -1,6 +1,6 @@
 // The page of a song: its player, which works while the song is being separated.
 
-import { call, clock, onJob, progressOf, tell } from "./api.js";
+import { call, clock, decibels, onJob, progressOf, tell } from "./api.js";
 import { Player } from "./player.js";
 import { draw, loudest, PEAK, sung } from "./waves.js";
 
@@ -294,8 +294,7 @@ const isOn = (button) => button.getAttribute("aria-pressed") === "true";
 const flip = (button) => button.setAttribute("aria-pressed", String(!isOn(button)));
 
 function showLevel(input) {
-  const value = Number(input.value);
-  input.parentElement.querySelector("output").textContent = value ? `${(20 * Math.log10(value)).toFixed(1)} dB` : "off";
+  input.parentElement.querySelector("output").textContent = decibels(Number(input.value));
 }
 
 if (section) start();
