@@ -212,3 +212,9 @@ def test_the_server_knows_no_other_host(owner: User) -> None:
     del owner
     assert "attacker.example" not in settings.ALLOWED_HOSTS
     assert Client(headers={"Host": "attacker.example"}).get("/healthz").status_code == 400
+
+
+def test_a_form_without_its_fields_is_refused(owner: User) -> None:
+    client = Client(headers={"Host": "localhost"}, raise_request_exception=False)
+    client.force_login(owner)
+    assert client.post(f"/songs/{ready_song(owner).pk}").status_code == 422

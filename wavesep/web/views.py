@@ -101,7 +101,8 @@ def song_page(request: HttpRequest, song: UUID) -> HttpResponse:
     found = one_song(request, song)
     if request.method == "POST":
         try:
-            submit(user_of(request), found, request.POST["model"], request.POST["codec"])
+            model, codec = (request.POST.get(name, "") for name in ("model", "codec"))
+            submit(user_of(request), found, model, codec)
         except Problem as problem:
             return refused(request, problem)
         return redirect("song", song)
