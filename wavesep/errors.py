@@ -15,7 +15,8 @@
     ├── OutputError (OSError)          a file cannot be written
     │   ├── OutputExistsError          the file exists already
     │   └── DiskFullError              the disk is full, or the file too large for it
-    └── RemoteError                    a server refuses a request, or does not answer
+    ├── RemoteError                    a server refuses a request, or does not answer
+    └── CatalogueError                 a catalogue cannot go on
 """
 
 from __future__ import annotations
@@ -105,3 +106,7 @@ class RemoteError(WavesepError):
     def __init__(self, message: str, code: str = "") -> None:
         super().__init__(message)
         self.code = code
+
+
+class CatalogueError(WavesepError):
+    """A catalogue cannot go on: no worker starts, or too many songs fail."""

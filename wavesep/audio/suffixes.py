@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import PurePath
 
 AUDIO = {
     ".aac", ".ac3", ".aif", ".aiff", ".au", ".caf", ".dts", ".eac3", ".flac", ".m4a", ".mka",
@@ -15,6 +15,6 @@ VIDEO = {
 SUFFIXES = AUDIO | VIDEO  # in lower case
 
 
-def is_audio(path: Path) -> bool:
+def is_audio(path: PurePath) -> bool:
     """Return whether a file has an audio suffix, in any case, and is not hidden."""
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")

@@ -17,6 +17,7 @@ from rich.logging import RichHandler
 from .. import __version__
 from ..audio.suffixes import is_audio
 from .bench import add_bench
+from .catalogue import add_catalogue
 from .console import INTERRUPTED, Parser, printable
 from .evaluate import add_evaluate
 from .faults import reason
@@ -40,6 +41,7 @@ COMMANDS = {
     "serve": add_serve,
     "worker": add_worker,
     "remote": add_remote,
+    "catalogue": add_catalogue,
 }
 ABOUT = """Isolate the vocals of songs.
 
