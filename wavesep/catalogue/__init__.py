@@ -7,6 +7,7 @@
     song        separates one song
     job         the settings, the same for all songs
     worker      a process that separates one song after the other
+    process     a worker as its overseer sees it
     overseer    starts a worker, ends it when it hangs, and tries songs again
     local       overseers on this machine
     ray_engine  overseers on a cluster

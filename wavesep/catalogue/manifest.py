@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
@@ -137,7 +136,8 @@ def read_manifest(source: str) -> Iterator[Song]:
     fs, path = opened(source)
     home = source.rpartition("/")[0]
     try:
-        with fs.open(path, "rb") as file:
+        text = {"mode": "r", "encoding": "utf-8", "newline": ""}
+        with fs.open(path, **(text if source.endswith(".csv") else {})) as file:
             for number, row in enumerate(rows_of(file, source), 1):
                 if not (row.get("id") and row.get("uri")):
                     raise OptionError(f"row {number} of {source} lacks id or uri")
@@ -155,7 +155,7 @@ def read_manifest(source: str) -> Iterator[Song]:
 def rows_of(file: Any, source: str) -> Iterator[Mapping[str, Any]]:
     """Yield the rows of an open manifest."""
     if source.endswith(".csv"):
-        yield from csv.DictReader(io.TextIOWrapper(file, "utf-8", newline=""))
+        yield from csv.DictReader(file)
         return
     from pyarrow import parquet
 

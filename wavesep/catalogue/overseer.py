@@ -6,24 +6,20 @@ import json
 import logging
 import os
 import queue
-import signal
-import subprocess
-import sys
 import threading
 import time
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from ..errors import CatalogueError
 from .job import Job
 from .manifest import Song
+from .process import WorkerProcess
 from .song import circumstances
 from .store import Store
 
 log = logging.getLogger(__name__)
 
-COMMAND = [sys.executable, "-m", "wavesep.catalogue.worker"]
 MOST_TRIES = 3
 PAUSES = (2.0, 8.0)  # seconds before the second try and before the third
 START = 300.0  # seconds in which a worker must be ready
@@ -86,8 +82,7 @@ class Overseer:
         self._store = Store(store)
         self._environment = {"TF_CPP_MIN_LOG_LEVEL": "3"} | os.environ
         self._environment |= dict.fromkeys(THREADS, str(threads or os.cpu_count()))
-        self._worker: subprocess.Popen[str] | None = None
-        self._answers: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._worker: WorkerProcess | None = None
         self._stop = threading.Event()
 
     def separate(self, song: Song) -> Outcome:
@@ -113,88 +108,45 @@ class Overseer:
     def once(self, song: Song) -> dict[str, Any]:
         """Try a song once; return its facts, or why it failed."""
         worker = self.ready_worker()
-        tell(worker, asdict(song))
+        worker.tell(asdict(song))
         begin, limit = time.monotonic(), FETCH
-        while (left := begin + limit - time.monotonic()) > 0:
-            try:
-                answer = self._answers.get(timeout=left)
-            except queue.Empty:
-                break
-            if answer is None:
-                return crashed(worker)
-            if "outcome" in answer:
-                outcome: dict[str, Any] = answer["outcome"]
-                return outcome
-            limit = LEAST + max(answer["done"], answer["total"]) / SLOWEST
-        self.kill()
-        return {"code": "timeout", "message": f"the song took more than {limit:.0f} s"}
+        try:
+            while answer := worker.answer(begin + limit - time.monotonic()):
+                if "outcome" in answer:
+                    outcome: dict[str, Any] = answer["outcome"]
+                    return outcome
+                limit = LEAST + max(answer["done"], answer["total"]) / SLOWEST
+        except queue.Empty:
+            worker.end()
+            return {"code": "timeout", "message": f"the song took more than {limit:.0f} s"}
+        return {"code": "crashed", "message": f"the worker died of this song ({worker.end()})"}
 
-    def ready_worker(self) -> subprocess.Popen[str]:
-        """Return the worker; start one if there is none.
+    def ready_worker(self) -> WorkerProcess:
+        """Return the worker; start one if there is none that runs.
 
         Raises
         ------
         CatalogueError
             If it cannot start.
         """
-        if self._worker is None or self._worker.poll() is not None:
-            self.kill()
-            self._worker = self.started()
-        return self._worker
-
-    def started(self) -> subprocess.Popen[str]:
-        """Return a worker that is ready; see `ready_worker`."""
-        worker = subprocess.Popen(
-            COMMAND, text=True, encoding="utf-8",
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self._environment,
-            start_new_session=True,  # Ctrl-C reaches the overseer alone
-        )  # fmt: skip
-        self._answers = queue.SimpleQueue()
-        threading.Thread(target=listen, args=(worker, self._answers), daemon=True).start()
-        tell(worker, self._settings)
+        if self._worker and self._worker.is_alive:
+            return self._worker
+        if self._worker:
+            self._worker.end()
+        self._worker = WorkerProcess(self._settings, self._environment)
         try:
-            answer = self._answers.get(timeout=START)
+            answer = self._worker.answer(START)
         except queue.Empty:
             answer = {"fatal": f"a worker was not ready after {START:.0f} s"}
         if answer is None:
-            answer = {"fatal": f"a worker cannot start: {crashed(worker)['message']}"}
+            answer = {"fatal": f"a worker cannot start ({self._worker.end()})"}
         if "fatal" in answer:
-            worker.kill()
+            self.close()
             raise CatalogueError(answer["fatal"])
-        return worker
+        return self._worker
 
     def close(self) -> None:
         """End the worker; a song that it works on is given up, without a row about it."""
         self._stop.set()
-        self.kill()
-
-    def kill(self) -> None:
-        """End the worker if there is one."""
         if self._worker:
-            self._worker.kill()
-            self._worker.wait()
-
-
-def tell(worker: subprocess.Popen[str], order: dict[str, Any]) -> None:
-    """Send a line to a worker; if it has died, its answers have ended, which tells it."""
-    assert worker.stdin
-    with suppress(BrokenPipeError):
-        worker.stdin.write(json.dumps(order) + "\n")
-        worker.stdin.flush()
-
-
-def listen(
-    worker: subprocess.Popen[str], answers: queue.SimpleQueue[dict[str, Any] | None]
-) -> None:
-    """Read the answers of a worker; None is their end."""
-    assert worker.stdout
-    for line in worker.stdout:
-        answers.put(json.loads(line))
-    answers.put(None)
-
-
-def crashed(worker: subprocess.Popen[str]) -> dict[str, Any]:
-    """Return the failure of a song whose worker has died."""
-    code = worker.wait()
-    cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-    return {"code": "crashed", "message": f"the worker died of this song ({cause})"}
+            self._worker.end()

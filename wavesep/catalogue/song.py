@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from .. import __version__
+from ..audio.read import existing
 from ..errors import AudioError
 from ..separator import Separator
 from .files import local_path, opened
@@ -112,7 +113,7 @@ def fetched(song: Song) -> Iterator[Path]:
     """
     fs, place = opened(song.uri)
     if path := local_path(fs, place):
-        yield path
+        yield existing(path)
         return
     with tempfile.TemporaryDirectory(prefix="wavesep-") as folder:
         path = Path(folder) / f"song{PurePosixPath(place).suffix}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,8 @@ from .console import add_command, hushed, printable, song_bar, standard_output, 
 if TYPE_CHECKING:  # these need fsspec
     from ..catalogue.job import Job
     from ..catalogue.manifest import Song
-    from ..catalogue.run import Engine
+    from ..catalogue.overseer import Outcome
+    from ..catalogue.run import Engine, Work
     from ..catalogue.store import Store
 
 CATALOGUE = """Separate any number of songs, each exactly once, on this machine or on a cluster.
@@ -231,23 +232,33 @@ def separate_all(
         forget_failures([*work.failed, *work.left], store)
         work.left.extend(work.failed)
         work.failed.clear()
-    done, failed = work.done, len(work.failed)
+    failed = len(work.failed)
     if work.left:
-        engine, begin = engine_of(args, job), time.monotonic()
+        engine = engine_of(args, job)
+        # Ray, and what workers load, write lines of their own; why a song failed is a row
         with (
             catalogue_bar(console, args.quiet) as bar,
+            hushed(),
             closing(run(work, engine, args.most_failed)) as outcomes,
         ):
-            task = bar.add_task("starting", total=work.total, completed=done + failed)
-            for count, outcome in enumerate(outcomes, 1):
-                done, failed = done + (not outcome.failed), failed + outcome.failed
-                if outcome.failed:
-                    line = f"{outcome.song.id}: {outcome.facts['message']}"
-                    bar.console.print(printable(line), soft_wrap=True)
-                speed = 3_600 * count / (time.monotonic() - begin)
-                bar.update(task, completed=done + failed, description=f"{speed:,.0f} songs an hour")
+            failed += follow(outcomes, work, bar)
+    done = work.total - failed
     print(f"{work.total:,} songs: {done:,} done, {failed:,} failed")
     return 1 if failed else 0
+
+
+def follow(outcomes: Iterable[Outcome], work: Work, bar: Progress) -> int:
+    """Show how far a catalogue is while it goes on; return how many songs failed."""
+    begin, failed = time.monotonic(), 0
+    task = bar.add_task("starting", total=work.total, completed=work.total - len(work.left))
+    for count, outcome in enumerate(outcomes, 1):
+        if outcome.failed:
+            failed += 1
+            line = f"{outcome.song.id}: {outcome.facts['message']}"
+            bar.console.print(printable(line), soft_wrap=True)
+        speed = 3_600 * count / (time.monotonic() - begin)
+        bar.update(task, advance=1, description=f"{speed:,.0f} songs an hour")
+    return failed
 
 
 def catalogue_bar(console: Console, quiet: bool) -> Progress:
