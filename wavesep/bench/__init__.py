@@ -25,6 +25,7 @@ SECTIONS = {
     "memory": "Peak memory, by the length of the song",
     "training": "Training steps, and the generator of their mixtures",
     "web": "The web application against the command line, and under load",
+    "catalogue": "Catalogues against wavesep separate of the same songs",
     "peers": "Other separators, with random weights, on the same mixture",
 }
 
@@ -127,6 +128,10 @@ def jobs(section: str, model: str, device: str) -> list[Job]:
             ("speed", partial(web_speed, model, device)),
             ("load", partial(web_load, model, device)),
         ]
+    if section == "catalogue":
+        from .catalogue import catalogue_speed
+
+        return [("", partial(catalogue_speed, model, device))]
     from .comparison import compare
 
     return [(p.name, partial(compare, p.name, model, device)) for p in PEERS]
