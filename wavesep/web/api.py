@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -15,13 +16,16 @@ from ninja import Field, Header, NinjaAPI, Query, Schema, Status
 from ninja.errors import AuthenticationError, ValidationError
 from ninja.security import HttpBearer, django_auth
 
+from ..errors import StoreError
 from . import access, events, jobs, songs, storage, windows
 from .downloads import send_file
 from .models import Job, Song
-from .problems import Problem, not_found
+from .problems import Problem, not_found, out_of_reach
 from .problems import unauthorised as access_refused
 from .settings import CONFIG
 from .submissions import separating_models, submit
+
+log = logging.getLogger(__name__)
 
 PAGE = 50  # rows of a list
 CHUNK = 8_000_000  # bytes of a chunk of an upload, at most
@@ -174,6 +178,13 @@ def told(request: HttpRequest, problem: Problem) -> HttpResponse:
     return answer
 
 
+@api.exception_handler(StoreError)
+def without_store(request: HttpRequest, error: StoreError) -> HttpResponse:
+    """Return that something cannot be fetched now."""
+    log.warning("%s", error)
+    return told(request, out_of_reach())
+
+
 @api.exception_handler(AuthenticationError)
 def unauthorised(request: HttpRequest, _: AuthenticationError) -> HttpResponse:
     """Return that credentials are missing."""
@@ -308,7 +319,7 @@ def stem_file(request: HttpRequest, job: UUID, source: str) -> HttpResponseBase:
     stem = found.stems.filter(source=source).first()
     if stem is None:
         raise not_found()
-    path = storage.attempt_folder(job, found.attempt) / stem.file
+    path = storage.fetched(storage.attempt_folder(job, found.attempt) / stem.file)
     return send_file(request, path, f"{found.song.title} - {stem.file}", stem.sha256)
 
 

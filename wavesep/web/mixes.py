@@ -127,6 +127,8 @@ def make_mix(job: Job, gains: Gains, codec: str, path: Path) -> None:
         If the codec does not support the rate or the channels.
     OutputError
         If the mix cannot be written: see its subclasses.
+    StoreError
+        If a stem cannot be fetched.
     Problem
         If the job has been deleted in the meantime.
     """
@@ -134,14 +136,18 @@ def make_mix(job: Job, gains: Gains, codec: str, path: Path) -> None:
     if not gains.keys() <= files.keys():
         raise not_found()
     folder = storage.attempt_folder(job.pk, job.attempt)
+    song = storage.fetched(storage.song_path(job.song_id))  # for its tags
     with ExitStack() as stack:
-        stems = [stack.enter_context(open_audio(folder / files[source])) for source in gains]
+        stems = [
+            stack.enter_context(open_audio(storage.fetched(folder / files[source])))
+            for source in gains
+        ]
         info = stems[0].info
         bits = min(info.bits, 24) if codec == "flac" else info.bits
         writer = stack.enter_context(
             open_stems(
                 {"mix": path}, StemFormat(codec, bits, info.sample_rate, info.channels),
-                samples=info.samples, overwrite=True, song=storage.song_path(job.song_id),
+                samples=info.samples, overwrite=True, song=song,
             )
         )  # fmt: skip
         for blocks in zip(*(stem.blocks() for stem in stems), strict=True):

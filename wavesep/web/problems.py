@@ -33,6 +33,14 @@ def not_found() -> Problem:
     return Problem(404, "not_found", "there is no such thing, or it is not yours")
 
 
+def out_of_reach() -> Problem:
+    """Return the answer for what needs a store that cannot be reached."""
+    return Problem(
+        503, "store", "the store of the server cannot be reached: try again later",
+        {"Retry-After": "5"},
+    )  # fmt: skip
+
+
 def unauthorised() -> Problem:
     """Return the answer to a request without valid credentials."""
     return Problem(401, "unauthorised", "log in, or send a token")

@@ -1,0 +1,114 @@
+"""A place outside this machine for songs and stems: whatever fsspec reaches, such as S3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ..atomic import NO_ROOM, unfinished
+from ..errors import DiskFullError, OptionError, StoreError
+
+MARK = "wavesep"  # the name of an empty file, by which the store is checked
+
+
+class Store:
+    """A folder of fsspec. Its files are complete, or not there, on all object stores.
+
+    Parameters
+    ----------
+    url : str
+        Such as "s3://bucket/folder". The environment holds the secrets, under the names that the
+        package for this kind of store expects.
+
+    Raises
+    ------
+    OptionError
+        If the kind of store is unknown, its package is missing, or the URL holds a password.
+    """
+
+    def __init__(self, url: str) -> None:
+        if urlsplit(url).password:
+            raise OptionError("the URL of the store holds a password: put it in the environment")
+        try:
+            from fsspec.core import url_to_fs
+            from fsspec.implementations.dirfs import DirFileSystem
+        except ImportError:
+            raise OptionError('--store needs fsspec: run pip install "wavesep[store]"') from None
+        options = {"auto_mkdir": True} if url.startswith("file:") else {}
+        try:
+            files, root = url_to_fs(url, **options)
+        except (ImportError, ValueError) as error:  # its text names the package
+            raise OptionError(f"{url} cannot be used as store: {error}") from None
+        self._url = url
+        self._files = DirFileSystem(root, files)
+
+    def check(self) -> None:
+        """Check that the store can be reached, or raise StoreError."""
+        with self._reaching():
+            try:
+                self._files.info(MARK)
+            except FileNotFoundError:
+                self._files.pipe_file(MARK, b"")
+
+    def put(self, path: Path, key: str) -> None:
+        """Copy a local file into the store, or raise StoreError."""
+        with self._reaching():
+            self._files.put_file(str(path), key)
+
+    def write(self, key: str, content: bytes) -> None:
+        """Make a file of the store from a few bytes, or raise StoreError."""
+        with self._reaching():
+            self._files.pipe_file(key, content)
+
+    def get(self, key: str, path: Path) -> None:
+        """Copy a file of the store to this machine; it appears complete or not at all.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the store has no such file.
+        StoreError, OutputError
+            If the store cannot be reached, or the file not be written here.
+        """
+        with unfinished(path.parent) as place:
+            part = place / "part"
+            with self._reaching(FileNotFoundError):
+                self._files.get_file(key, str(part))
+            part.replace(path)
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Return the size of every file below a folder, or raise StoreError."""
+        with self._reaching(), suppress(FileNotFoundError):
+            self._files.invalidate_cache()  # other machines write, too
+            found = self._files.find(folder, detail=True)
+            return {key.removeprefix(f"{folder}/"): about["size"] for key, about in found.items()}
+        return {}
+
+    def names(self, folder: str) -> list[str]:
+        """Return the names of the files and folders in a folder, or raise StoreError."""
+        with self._reaching(), suppress(FileNotFoundError):
+            self._files.invalidate_cache()
+            return [key.rpartition("/")[2] for key in self._files.ls(folder, detail=False)]
+        return []
+
+    def delete(self, *keys: str) -> None:
+        """Delete files and folders that may be missing, or raise StoreError."""
+        with self._reaching():
+            for key in keys:
+                with suppress(FileNotFoundError):
+                    self._files.rm(key, recursive=True)
+
+    @contextmanager
+    def _reaching(self, *passed_on: type[Exception]) -> Iterator[None]:
+        """Turn the errors of a store into those of wavesep, except for some."""
+        try:
+            yield
+        except passed_on:
+            raise
+        except Exception as error:  # each kind of store has exceptions of its own
+            if isinstance(error, OSError) and error.errno in NO_ROOM:
+                raise DiskFullError(f"{self._url}: {error.strerror}") from error
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            raise StoreError(f"the store {self._url} cannot be used: {reason}") from error
