@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wavesep.cli import main
-from wavesep.errors import StoreError
+from wavesep.errors import OptionError, StoreError
 from wavesep.web import pieces, retention, storage
 from wavesep.web.models import Job
 from wavesep.web.stores import Store
@@ -290,8 +292,12 @@ def test_what_belongs_to_nothing_or_is_not_used_is_deleted(
     Worker(CONFIG).work()
     ada.download(f"/jobs/{job}/stems/vocals")
     ada.download(f"/jobs/{job}/mix.wav?vocals=1")
-    gone = f"stems/{uuid4()}/1/vocals.wav"
-    for name in (gone, f"songs/{uuid4()}", "songs/a note", "stems/a note"):
+    for name in (
+        f"stems/{uuid4()}/1/vocals.wav",
+        f"songs/{uuid4()}",
+        "songs/a note",
+        "stems/a note",
+    ):
         store.write(name, b"x")
     copies = files_in(DATA / "cache")
     assert copies == {song, "vocals.wav"}
@@ -344,3 +350,27 @@ def test_a_wrong_store_is_one_line(
     assert told.startswith(f"wavesep: {message}")
     assert told.count("\n") == 1
     assert "secret" not in told
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        ("gcsfs", "gs://a cannot be used as store: Please install gcsfs to access Google Storage"),
+        ("fsspec.core", '--store needs fsspec: run pip install "wavesep[store]"'),
+    ],
+)
+def test_a_missing_package_is_named(
+    missing: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(OptionError) as refused:
+        Store("gs://a")
+    assert str(refused.value) == message
+
+
+def test_the_data_folder_needs_no_fsspec() -> None:
+    code = (
+        "import sys, django; sys.modules['fsspec'] = None; django.setup()\n"
+        "import wavesep.web.asgi, wavesep.web.worker, wavesep.cli.serve"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
