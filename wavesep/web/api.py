@@ -16,7 +16,7 @@ from ninja import Field, Header, NinjaAPI, Query, Schema, Status
 from ninja.errors import AuthenticationError, ValidationError
 from ninja.security import HttpBearer, django_auth
 
-from ..errors import StoreError
+from ..errors import DiskFullError, StoreError
 from . import access, events, jobs, songs, storage, windows
 from .downloads import send_file
 from .models import Job, Song
@@ -183,6 +183,12 @@ def without_store(request: HttpRequest, error: StoreError) -> HttpResponse:
     """Return that something cannot be fetched now."""
     log.warning("%s", error)
     return told(request, out_of_reach())
+
+
+@api.exception_handler(DiskFullError)
+def full_disk(request: HttpRequest, _: DiskFullError) -> HttpResponse:
+    """Return that something cannot be written."""
+    return told(request, Problem(507, "disk_full", "the server's disk is full"))
 
 
 @api.exception_handler(AuthenticationError)

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..audio.read import open_audio
 from ..audio.write import StemFormat, open_stems
-from ..errors import DiskFullError, OptionError, WavesepError
+from ..errors import OptionError, WavesepError
 from . import storage
 from .allowances import check_disk
 from .models import Job
@@ -67,8 +67,10 @@ def mix_file(job: Job, gains: Gains, codec: str) -> Path:
     Raises
     ------
     Problem
-        If it or others are being made, the codec does not support the song, the disk is full, or
-        the job has been deleted in the meantime.
+        If it or others are being made, the codec does not support the song, there is no room for
+        it, or the job has been deleted in the meantime.
+    DiskFullError, StoreError
+        If it cannot be written, or a stem not be fetched.
     """
     path = path_of(job, gains, codec)
     if path.exists():
@@ -81,8 +83,6 @@ def mix_file(job: Job, gains: Gains, codec: str) -> Path:
             make_mix(job, gains, codec, path)
     except OptionError as error:
         raise Problem(422, "invalid", str(error)) from error
-    except DiskFullError as error:
-        raise Problem(507, "disk_full", "the server's disk is full") from error
     except WavesepError:
         check_there(job)
         raise

@@ -51,7 +51,7 @@ def send(folder: Path, ended: threading.Event) -> None:
         try:
             if send_new(folder, sent):
                 pause = min(2 * pause, most)
-        except WavesepError as error:
+        except (WavesepError, OSError) as error:
             log.warning("a preview is late: %s", error)
             pause = most
 

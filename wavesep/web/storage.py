@@ -24,7 +24,7 @@ import re
 import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import UUID
 
@@ -122,17 +122,20 @@ def fetched(path: Path) -> Path:
 
 
 def fetched_song(song: UUID, attempt: Path) -> Path:
-    """Return the file of a song that a worker reads; a copy is in the folder of its attempt.
+    """Return the file of a song that a worker reads, or its copy in the folder of the attempt.
+
+    It may be missing, in the data folder as in the store.
 
     Raises
     ------
-    FileNotFoundError, StoreError, OutputError
-        See `fetched`.
+    StoreError, OutputError
+        If it cannot be fetched.
     """
     if STORE is None:
         return song_path(song)
     copy = attempt / SONG
-    STORE.get(key_of(song_path(song)), copy)
+    with suppress(FileNotFoundError):
+        STORE.get(key_of(song_path(song)), copy)
     return copy
 
 

@@ -278,6 +278,7 @@ def message_of(error: BaseException, job: Job) -> str:
     if isinstance(error, MemoryError):
         return TOO_LARGE
     if isinstance(error, StoreError):
+        log.warning("job %s: %s", job.pk, error)
         return NO_STORE
     copy = storage.attempt_folder(job.pk, job.attempt) / storage.SONG
     text = str(error).replace(str(storage.song_path(job.song_id)), job.song.title)
