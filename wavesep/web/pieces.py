@@ -2,7 +2,7 @@
 
 ::
 
-    stems/ID/ATTEMPT/growing/NAME/BEGIN-END      bytes of the file NAME
+    stems/ID/ATTEMPT/growing/NAME.BEGIN-END      bytes of the file NAME
 
 An attempt that was handed back and begins again cuts the same bytes into other pieces, and a piece
 whose writing seemed to fail may be there. So pieces may overlap, but they never contradict.
@@ -11,6 +11,7 @@ whose writing seemed to fail may be there. So pieces may overlap, but they never
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from . import storage
 
 log = logging.getLogger(__name__)
 
+PIECE = re.compile(r"(.+)\.(\d{12})-(\d{12})")
 PAUSES = (0.25, 4.0)  # seconds between two looks for new bytes: at first, and at most
 LARGEST = 4_000_000  # bytes of a piece; a player asks for fewer at a time
 
@@ -76,14 +78,15 @@ def send_new(folder: Path, sent: dict[Path, int]) -> bool:
             file.seek(sent.get(path, 0))
             while block := file.read(LARGEST):
                 end = file.tell()
-                storage.write(folder / name_of(path.name, (end - len(block), end)), block)
+                piece = name_of(path.name, (end - len(block), end))
+                storage.write(folder / storage.GROWING / piece, block)
                 sent[path] = end
     return sum(sent.values()) > before
 
 
 def name_of(file: str, piece: Piece) -> str:
-    """Return the name of a piece in the folder of its attempt."""
-    return f"growing/{file}/{piece[0]:012}-{piece[1]:012}"
+    """Return the name of a piece of a file."""
+    return f"{file}.{piece[0]:012}-{piece[1]:012}"
 
 
 def read(folder: Path, name: str, at: int, size: int) -> bytes | None:
@@ -105,24 +108,26 @@ def read(folder: Path, name: str, at: int, size: int) -> bytes | None:
     StoreError, OutputError
         If it cannot be fetched.
     """
-    sizes = storage.sizes(folder)
-    if name in sizes:
+    if name in storage.sizes(folder):
         return part_of(storage.fetched(folder / name), at, size)
-    pieces = pieces_of(name, sizes)
+    pieces = pieces_of(name, storage.sizes(folder / storage.GROWING))
     if not pieces:
         return None
     stop = at + size if size >= 0 else max(end for _, end in pieces)
     return b"".join(
-        part_of(storage.fetched(folder / name_of(name, piece)), begin - piece[0], end - begin)
+        part_of(
+            storage.fetched(folder / storage.GROWING / name_of(name, piece)),
+            begin - piece[0],
+            end - begin,
+        )
         for piece, (begin, end) in parts(pieces, at, stop)
     )
 
 
 def pieces_of(name: str, sizes: dict[str, int]) -> list[Piece]:
-    """Return the complete pieces of a file, sorted; ``sizes`` are those of all files there are."""
-    start = f"growing/{name}/"
-    known = [key.removeprefix(start) for key in sizes if key.startswith(start)]
-    pieces = [(int(begin), int(end)) for begin, _, end in (key.partition("-") for key in known)]
+    """Return the complete pieces of a file, sorted; ``sizes`` are those of the pieces of all."""
+    known = (PIECE.fullmatch(key) for key in sizes)
+    pieces = [(int(key[2]), int(key[3])) for key in known if key and key[1] == name]
     return sorted(piece for piece in pieces if sizes[name_of(name, piece)] == piece[1] - piece[0])
 
 

@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 CACHE = CONFIG.folder / "cache"
+GROWING = "growing"  # the name of the folder of pieces of previews: see `wavesep.web.pieces`
 SONG = "song"  # the name of the copy of a song in the folder of an attempt
 STORE = Store(CONFIG.store) if CONFIG.store else None
 fetching = [threading.Lock() for _ in range(64)]  # so that a file is seldom fetched twice
@@ -96,7 +97,7 @@ def write(path: Path, content: bytes) -> None:
 
 
 def sizes(folder: Path) -> dict[str, int]:
-    """Return the size of every file of the store below a folder, or raise StoreError."""
+    """Return the names in a folder of the store, with the sizes of files, or raise StoreError."""
     return STORE.sizes(key_of(folder)) if STORE else {}
 
 
@@ -197,14 +198,14 @@ def delete_previews(job: UUID, attempt: int) -> None:
     """Delete the samples that were played while a job ran; its stems are played now."""
     for path in attempt_folder(job, attempt).glob("*.pcm"):
         path.unlink(missing_ok=True)
-    delete_stored(f"{key_of(attempt_folder(job, attempt))}/growing")
+    delete_stored(key_of(attempt_folder(job, attempt) / GROWING))
 
 
 def stored(kind: str) -> set[UUID]:
     """Return the songs ("songs"), or the jobs ("stems"), that have files in the store."""
     try:
-        names = STORE.names(kind) if STORE else []
+        names = sizes(CONFIG.folder / kind)
     except StoreError as error:
         log.warning("%s", error)
-        names = []
+        names = {}
     return {UUID(name) for name in names if ID.fullmatch(name)}

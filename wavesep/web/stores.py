@@ -79,19 +79,15 @@ class Store:
             part.replace(path)
 
     def sizes(self, folder: str) -> dict[str, int]:
-        """Return the size of every file below a folder, or raise StoreError."""
+        """Return the names in a folder, with the sizes of files, or raise StoreError.
+
+        Only one level is listed: several kinds of stores leave out folders that they cannot read.
+        """
         with self._reaching(), suppress(FileNotFoundError):
             self._files.invalidate_cache()  # other machines write, too
-            found = self._files.find(folder, detail=True)
-            return {key.removeprefix(f"{folder}/"): about["size"] for key, about in found.items()}
+            found = self._files.ls(folder, detail=True)
+            return {about["name"].rpartition("/")[2]: about.get("size") or 0 for about in found}
         return {}
-
-    def names(self, folder: str) -> list[str]:
-        """Return the names of the files and folders in a folder, or raise StoreError."""
-        with self._reaching(), suppress(FileNotFoundError):
-            self._files.invalidate_cache()
-            return [key.rpartition("/")[2] for key in self._files.ls(folder, detail=False)]
-        return []
 
     def delete(self, *keys: str) -> None:
         """Delete files and folders that may be missing, or raise StoreError."""
