@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -24,8 +23,6 @@ from .problems import Problem, not_found, out_of_reach
 from .problems import unauthorised as access_refused
 from .settings import CONFIG
 from .submissions import separating_models, submit
-
-log = logging.getLogger(__name__)
 
 PAGE = 50  # rows of a list
 CHUNK = 8_000_000  # bytes of a chunk of an upload, at most
@@ -181,8 +178,7 @@ def told(request: HttpRequest, problem: Problem) -> HttpResponse:
 @api.exception_handler(StoreError)
 def without_store(request: HttpRequest, error: StoreError) -> HttpResponse:
     """Return that something cannot be fetched now."""
-    log.warning("%s", error)
-    return told(request, out_of_reach())
+    return told(request, out_of_reach(error))
 
 
 @api.exception_handler(DiskFullError)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 from collections.abc import Iterator
 from datetime import timedelta
@@ -21,8 +20,6 @@ from .allowances import check_upload, limits_of
 from .models import Job, Song
 from .problems import Problem, not_found, out_of_reach
 from .settings import CONFIG
-
-log = logging.getLogger(__name__)
 
 BLOCK = 262_144  # bytes of an upload that are read at a time
 LONGEST_TITLE = 255  # characters
@@ -182,8 +179,7 @@ def publish(path: Path) -> None:
     try:
         storage.publish(path)
     except (StoreError, DiskFullError) as error:
-        log.warning("a song could not be stored: %s", error)
-        raise out_of_reach() from error
+        raise out_of_reach(error) from error
 
 
 def refusal(song: Song) -> str:
