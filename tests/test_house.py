@@ -11,8 +11,9 @@ import wavesep
 
 ROOT = Path(__file__).parents[1]
 FLOORS = (
-    "cli | bench | catalogue web remote | evaluation | activity | separator | stream | systems | training"
-    " | engines | data | models | pictures | dsp | audio | atomic | errors"
+    "cli | bench | catalogue web remote | evaluation | activity | separator | stream"
+    " | systems | training | engines | data | models | pictures | dsp | audio stores"
+    " | atomic | errors"
 )
 
 

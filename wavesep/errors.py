@@ -15,6 +15,7 @@
     ├── OutputError (OSError)          a file cannot be written
     │   ├── OutputExistsError          the file exists already
     │   └── DiskFullError              the disk is full, or the file too large for it
+    ├── StoreError                     an object store cannot be reached or used
     ├── RemoteError                    a server refuses a request, or does not answer
     └── CatalogueError                 a catalogue cannot go on
 """
@@ -92,6 +93,10 @@ class OutputExistsError(OutputError, FileExistsError):
 
 class DiskFullError(OutputError):
     """The disk is full, or the file is too large for its file system."""
+
+
+class StoreError(WavesepError):
+    """An object store cannot be reached or used."""
 
 
 class RemoteError(WavesepError):

@@ -16,14 +16,14 @@ class FaultyFileSystem(MemoryFileSystem):
         Calls that still work. The next one fails before it does anything.
     """
 
-    protocol = "faulty"
+    protocol = "countdown"
     store: dict[str, Any] = {}  # noqa: RUF012 -- shared by all, as in the parent
     pseudo_dirs = [""]  # noqa: RUF012
     countdown = 10**9
 
     @classmethod
     def _strip_protocol(cls, path: str) -> str:
-        return str(super()._strip_protocol(path.removeprefix("faulty:/")))
+        return str(super()._strip_protocol(path.removeprefix("countdown:/")))
 
     @classmethod
     def call(cls) -> None:

@@ -20,13 +20,11 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, memory: str) -> Store:
 
 def test_a_file_is_written_once(store: Store) -> None:
     assert store.read("done/ab/abc.json") is None
-    assert not store.has("done/ab/abc.json")
 
     assert store.write_once("done/ab/abc.json", b"first")
     assert not store.write_once("done/ab/abc.json", b"second")
 
     assert store.read("done/ab/abc.json") == b"first"
-    assert store.has("done/ab/abc.json")
     assert store.names("done") == {"abc"}
 
 

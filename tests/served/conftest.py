@@ -96,7 +96,7 @@ class Caller:
                 with urllib.request.urlopen(request, timeout=20) as answer:
                     content = answer.read()
                 is_json = answer.headers["Content-Type"].startswith("application/json")
-                return json.loads(content) if is_json else content
+                return json.loads(content) if is_json and content else content
             except (ConnectionError, TimeoutError, http.client.IncompleteRead):
                 time.sleep(0.1)
             except urllib.error.URLError as error:

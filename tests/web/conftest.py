@@ -34,8 +34,10 @@ from django.contrib.auth.models import User  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
+from wavesep.web import storage  # noqa: E402
 from wavesep.web.asgi import application  # noqa: E402
 from wavesep.web.models import Job, Song  # noqa: E402
+from wavesep.web.stores import Store  # noqa: E402
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -51,8 +53,24 @@ def _empty() -> Iterator[None]:
     """Leave an empty database and no files."""
     yield
     User.objects.all().delete()
-    for name in ("songs", "stems", "incoming"):
+    for name in ("songs", "stems", "incoming", "cache"):
         shutil.rmtree(DATA / name, ignore_errors=True)
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """An empty store in memory, which is used instead of the data folder."""
+    store = Store("memory://wavesep-tests")
+    monkeypatch.setattr(storage, "STORE", store)
+    yield store
+    store.delete("")
+
+
+@pytest.fixture(params=["folder", "store"])
+def place(request: pytest.FixtureRequest) -> None:
+    """Songs and stems are in the data folder, then in a store."""
+    if request.param == "store":
+        request.getfixturevalue("store")
 
 
 class WebServer:

@@ -66,6 +66,11 @@ def finished(owner: User, codec: str = "flac", /, **stems: Audio) -> Job:
         writer.write(stems)
     files = StemFiles(paths, RATE, len(first), 0.0)
     rows = [stem_of(job, source, path, files) for source, path in paths.items()]
+    song = storage.song_path(job.song_id)
+    song.parent.mkdir(parents=True, exist_ok=True)
+    song.touch()
+    for path in (song, *paths.values()):
+        storage.publish(path)
     assert jobs.finish(job, rows, done=len(first), gain_db=0.0)
     return job
 
@@ -163,6 +168,7 @@ def test_a_zip_of_a_very_large_song_can_be_read(
     assert [archive.read(name) for name in archive.namelist()] == stem_bytes(job)
 
 
+@pytest.mark.usefixtures("place")
 @pytest.mark.parametrize("channels", [1, 2])
 def test_a_mix_of_all_stems_is_the_song(
     ada: Caller, owner: User, tiny_file: Path, channels: int
@@ -260,6 +266,7 @@ def test_only_finished_jobs_of_one_s_own_have_sounds(ada: Caller, owner: User) -
         assert ada("GET", f"/jobs/{waiting.pk}{path}", None, 409)["code"] == "not_done"
 
 
+@pytest.mark.usefixtures("place")
 def test_a_mix_is_made_once_and_goes_with_the_job(
     ada: Caller, owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

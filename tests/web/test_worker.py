@@ -43,6 +43,7 @@ def job_of(owner: User, audio: Audio, **settings: Any) -> Job:
     path = storage.song_path(job.song_id)
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, audio, RATE, format="WAV", subtype="PCM_16")
+    storage.publish(path)
     return job
 
 
@@ -69,6 +70,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.usefixtures("place")
 @pytest.mark.parametrize("codec", ["flac", "wav", "mp3"])
 def test_stems_are_those_of_the_library(owner: User, tmp_path: Path, codec: str) -> None:
     job = job_of(owner, noise(2.5, level=1.0), codec=codec)
@@ -79,7 +81,7 @@ def test_stems_are_those_of_the_library(owner: User, tmp_path: Path, codec: str)
     assert (job.state, job.done, job.total) == (Job.State.DONE, 110_250, 110_250)
     assert {s.source: s.sha256 for s in job.stems.all()} == expected_hashes(job, tmp_path)
     for stem in job.stems.all():
-        path = storage.attempt_folder(job.pk, job.attempt) / stem.file
+        path = storage.fetched(storage.attempt_folder(job.pk, job.attempt) / stem.file)
         assert path.stat().st_size == stem.bytes
         assert (stem.samples, stem.sample_rate, stem.channels) == (110_250, RATE, 2)
     assert not Worker(CONFIG).work()
@@ -118,6 +120,7 @@ def test_previews_are_the_stems_before_the_common_gain(
             assert max(piece.min() - lowest, highest - piece.max()) < 2 / 127 + 1e-6
 
 
+@pytest.mark.usefixtures("place")
 @pytest.mark.parametrize(
     ("content", "code", "message"),
     [
@@ -132,6 +135,7 @@ def test_a_bad_song_fails_and_the_worker_goes_on(
     bad, good = job_of(owner, noise(61 if content is None else 1)), job_of(owner, noise(0.5))
     if content is not None:
         storage.song_path(bad.song_id).write_bytes(content)
+        storage.publish(storage.song_path(bad.song_id))
     worker = Worker(CONFIG)
 
     worker.work()
@@ -154,6 +158,7 @@ def test_an_unknown_model_fails(owner: User) -> None:
     assert (job.state, job.error_code) == (Job.State.FAILED, "model")
 
 
+@pytest.mark.usefixtures("place")
 def test_a_cancelled_job_ends_while_it_runs(owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
     job = job_of(owner, noise(20))
     monkeypatch.setattr("wavesep.web.worker.RENEWALS", 500)  # in a lease of 10 s
@@ -176,6 +181,7 @@ def test_a_cancelled_job_ends_while_it_runs(owner: User, monkeypatch: pytest.Mon
     assert 0 < job.done < 20 * RATE
 
 
+@pytest.mark.usefixtures("place")
 def test_a_worker_that_stops_hands_its_job_back(
     owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-import fsspec
+from fsspec import AbstractFileSystem
 from fsspec.core import has_magic
 
 from ..audio.suffixes import is_audio
 from ..errors import AudioError, OptionError
-from .files import local_path, opened
+from ..stores import opened, reaching
 
 SUFFIXES = (".csv", ".parquet")
 COLUMNS = ("id", "uri", "version", "bytes")
@@ -88,6 +88,12 @@ def find_songs(source: str, out: str = "") -> Iterator[Song]:
 def list_songs(source: str, out: str) -> Iterator[Song]:
     """Yield the audio files of a folder with its folders, or of a pattern, without hidden ones."""
     fs, path = opened(source)
+    with reaching(source):
+        yield from listed(fs, path, source, out)
+
+
+def listed(fs: AbstractFileSystem, path: str, source: str, out: str) -> Iterator[Song]:
+    """Yield the audio files of an open file system; see `list_songs`."""
     fs.invalidate_cache()
     if has_magic(path):
         home = path[: path.index(next(letter for letter in path if letter in "*?["))]
@@ -109,7 +115,7 @@ def list_songs(source: str, out: str) -> Iterator[Song]:
             yield song_of(str(inner), fs.unstrip_protocol(file), about)
 
 
-def place_in(fs: fsspec.AbstractFileSystem, out: str) -> str:
+def place_in(fs: AbstractFileSystem, out: str) -> str:
     """Return the path of the output in a file system, or nothing if it is in another one."""
     if not out:
         return ""
@@ -172,15 +178,16 @@ def write_manifest(songs: Iterable[Song], target: str) -> int:
     ------
     OptionError
         If the suffix is another one.
+    StoreError
+        If it cannot be written.
     """
     if not target.endswith(SUFFIXES):
         raise OptionError(f"{target}: a manifest ends with .csv or .parquet")
     rows = [asdict(song) for song in songs]
-    fs, path = opened(target)
-    if local := local_path(fs, path):
-        local.parent.mkdir(parents=True, exist_ok=True)
     if target.endswith(".csv"):
-        with fs.open(path, "w", encoding="utf-8", newline="") as file:
+        fs, path = opened(target)
+        text = {"encoding": "utf-8", "newline": ""}
+        with reaching(target), fs.open(path, "w", **text) as file:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
             writer.writerows(rows)
@@ -195,5 +202,5 @@ def write_parquet(rows: list[dict[str, Any]], target: str) -> None:
     from pyarrow import parquet
 
     fs, path = opened(target)
-    with fs.open(path, "wb") as file:
+    with reaching(target), fs.open(path, "wb") as file:
         parquet.write_table(pyarrow.Table.from_pylist(rows), file)

@@ -8,10 +8,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ..stores import reaching
 from .manifest import Song, write_parquet
 from .run import work_left
 from .store import FINAL, Store, done_file, failed_file
@@ -161,13 +163,15 @@ def fault_of(store: Store, song: str) -> str:
 def digest_of(store: Store, name: str) -> str:
     """Return the SHA-256 of a file, or nothing if there is none."""
     total = hashlib.sha256()
-    try:
-        with store.fs.open(store.path(name), "rb") as file:
-            while block := file.read(BLOCK):
-                total.update(block)
-    except FileNotFoundError:
-        return ""
-    return total.hexdigest()
+    with (
+        reaching(store.url),
+        suppress(FileNotFoundError),
+        store.fs.open(store.path(name), "rb") as file,
+    ):
+        while block := file.read(BLOCK):
+            total.update(block)
+        return total.hexdigest()
+    return ""
 
 
 def sweep(store: Store, now: float | None = None) -> int:
@@ -187,8 +191,9 @@ def sweep(store: Store, now: float | None = None) -> int:
         for _, facts in read_all(store, sorted(store.names("done")), done_file)
         for stem in facts["stems"].values()
     }
-    store.fs.invalidate_cache()
-    found = store.fs.find(store.path("stems"), detail=True)
+    with reaching(store.url):
+        store.fs.invalidate_cache()
+        found = store.fs.find(store.path("stems"), detail=True)
     lost = [
         name
         for path, about in found.items()

@@ -12,20 +12,18 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from fsspec.implementations.local import LocalFileSystem
+
 from .. import __version__
 from ..audio.read import existing
 from ..errors import AudioError
 from ..separator import Separator
-from .files import local_path, opened
+from ..stores import opened, reaching
 from .job import LONGEST, Job
 from .manifest import Song, digest
 from .store import Store, done_file
 
 Facts = dict[str, Any]
-
-
-class FetchError(Exception):
-    """A song cannot be fetched at the moment."""
 
 
 def separate_song(
@@ -50,12 +48,12 @@ def separate_song(
     ------
     AudioError
         If the song does not exist or cannot be separated.
-    FetchError
-        If it cannot be fetched for another reason.
-    OutputError, OSError
-        If a stem or the marker cannot be written.
+    StoreError
+        If it cannot be fetched for another reason, or a stem or the marker cannot be stored.
+    OutputError
+        If a stem cannot be written.
     """
-    if store.has(done_file(song.name)):
+    if store.read(done_file(song.name)) is not None:
         return {"id": song.id, "already": True}
     begin = time.monotonic()
     with fetched(song) as path:
@@ -108,19 +106,18 @@ def fetched(song: Song) -> Iterator[Path]:
     ------
     AudioError
         If there is no such file.
-    FetchError
+    StoreError
         If it cannot be fetched.
     """
     fs, place = opened(song.uri)
-    if path := local_path(fs, place):
-        yield existing(path)
+    if isinstance(fs, LocalFileSystem):
+        yield existing(place)
         return
     with tempfile.TemporaryDirectory(prefix="wavesep-") as folder:
         path = Path(folder) / f"song{PurePosixPath(place).suffix}"
         try:
-            fs.get_file(place, str(path))
+            with reaching(song.uri, FileNotFoundError):
+                fs.get_file(place, str(path))
         except FileNotFoundError as error:
             raise AudioError(f"{song.uri} does not exist") from error
-        except Exception as error:  # each file system has errors of its own
-            raise FetchError(f"{song.uri} cannot be fetched: {error}") from error
         yield path

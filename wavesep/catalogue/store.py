@@ -17,15 +17,17 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from fsspec.implementations.local import LocalFileSystem
+
 from ..atomic import link, writing
-from .files import local_path, opened
+from ..stores import opened, reaching
 
 PREFIXES = [f"{number:02x}" for number in range(256)]
 LISTINGS = 16  # folders that are listed at a time
@@ -44,12 +46,14 @@ class Store:
     ------
     OptionError
         If the URL cannot be opened.
+    StoreError, OutputError
+        By all methods, if the output cannot be used.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.fs, self.root = opened(url.rstrip("/") or "/")
-        self.local = local_path(self.fs, self.root)
+        self._folder = Path(self.root) if isinstance(self.fs, LocalFileSystem) else None
 
     def path(self, name: str) -> str:
         """Return the path of a file in the file system."""
@@ -57,39 +61,33 @@ class Store:
 
     def read(self, name: str) -> bytes | None:
         """Return the content of a file, or None if there is none."""
-        try:
+        with reaching(self.url), suppress(FileNotFoundError):
             content: bytes = self.fs.cat_file(self.path(name))
-        except FileNotFoundError:
-            return None
-        return content
-
-    def has(self, name: str) -> bool:
-        """Return whether there is a file; other processes may have written it a moment ago."""
-        self.fs.invalidate_cache(self.fs._parent(self.path(name)))
-        return bool(self.fs.exists(self.path(name)))
+            return content
+        return None
 
     def write_once(self, name: str, content: bytes) -> bool:
         """Write a file whole unless there is one; return whether it was written."""
-        if self.local:
-            return link_once(self.local / name, content)
-        try:
-            self.made(name, lambda path: self.fs.pipe_file(path, content, mode="create"))
-        except FileExistsError:
-            return False
-        return True
+        if self._folder:
+            return link_once(self._folder / name, content)
+        with reaching(self.url), suppress(FileExistsError):
+            self._make(name, lambda path: self.fs.pipe_file(path, content, mode="create"))
+            return True
+        return False
 
     @contextmanager
     def folder(self, name: str) -> Iterator[Path]:
         """Yield a folder of this machine; what is written to it is in the output afterwards."""
-        if self.local:
-            yield self.local / name
+        if self._folder:
+            yield self._folder / name
             return
         with tempfile.TemporaryDirectory(prefix="wavesep-") as place:
             yield Path(place)
-            for file in sorted(Path(place).iterdir()):
-                self.made(f"{name}/{file.name}", partial(self.fs.put_file, str(file)))
+            with reaching(self.url):
+                for file in sorted(Path(place).iterdir()):
+                    self._make(f"{name}/{file.name}", partial(self.fs.put_file, str(file)))
 
-    def made(self, name: str, write: Callable[[str], object]) -> None:
+    def _make(self, name: str, write: Callable[[str], object]) -> None:
         """Write a file; make its folder if the file system has real ones and it is missing."""
         path = self.path(name)
         try:
@@ -104,21 +102,21 @@ class Store:
 
     def files(self, room: str, *, detail: bool = True) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield the name of each file in "done" or "failed", and what the file system knows."""
-        self.fs.invalidate_cache()
-
-        def listed(prefix: str) -> list[Any]:
-            with suppress(FileNotFoundError):
-                found: list[Any] = self.fs.ls(self.path(f"{room}/{prefix}"), detail=detail)
-                return found
-            return []
-
         with ThreadPoolExecutor(LISTINGS) as pool:
-            for found in pool.map(listed, PREFIXES):
+            for found in pool.map(lambda prefix: self._list(f"{room}/{prefix}", detail), PREFIXES):
                 for file in found:
                     path, about = (file["name"], file) if detail else (file, {})
                     name = path.rpartition("/")[2]
                     if name.endswith(".json"):
                         yield name, about
+
+    def _list(self, folder: str, detail: bool = False) -> list[Any]:
+        """Return what is in a folder; other processes may have written it a moment ago."""
+        with reaching(self.url), suppress(FileNotFoundError):
+            self.fs.invalidate_cache(self.path(folder))
+            found: list[Any] = self.fs.ls(self.path(folder), detail=detail)
+            return found
+        return []
 
     def mark_done(self, song: str, facts: dict[str, Any]) -> None:
         """Write the marker of a song whose stems are there; another's marker stays."""
@@ -131,19 +129,15 @@ class Store:
 
     def failures(self, song: str) -> int:
         """Return how often a song has failed for reasons that may pass."""
-        folder = self.path(f"failed/{song[:2]}")
-        self.fs.invalidate_cache(folder)
-        try:
-            found = self.fs.ls(folder, detail=False)
-        except FileNotFoundError:
-            return 0
+        found = self._list(f"failed/{song[:2]}")
         return sum(path.rpartition("/")[2].startswith(f"{song}.") for path in found)
 
-    def forget(self, names: list[str]) -> None:
+    def forget(self, names: Iterable[str]) -> None:
         """Delete files."""
-        for name in names:
-            with suppress(FileNotFoundError):
-                self.fs.rm_file(self.path(name))
+        with reaching(self.url):
+            for name in names:
+                with suppress(FileNotFoundError):
+                    self.fs.rm_file(self.path(name))
 
 
 def done_file(song: str) -> str:

@@ -21,7 +21,7 @@ from ..errors import AudioError, WavesepError
 from ..separator import Separator
 from .job import Job
 from .manifest import Song
-from .song import FetchError, separate_song
+from .song import separate_song
 from .store import Store
 
 NEWS = 1.0  # seconds between two reports of the progress
@@ -77,7 +77,7 @@ def work(song: Song, job: Job, store: Store, separator: Separator, say: Say) -> 
         return separate_song(song, job, store, separator, progress)
     except AudioError as error:
         return failure(type(error).__name__, error, permanent=True)
-    except (WavesepError, FetchError) as error:
+    except WavesepError as error:
         return failure(type(error).__name__, error)
     except Exception as error:  # one song must not end the others
         is_memory = isinstance(error, MemoryError) or NO_MEMORY in str(error)

@@ -17,6 +17,7 @@ from rich.console import Console
 from ..errors import OptionError
 from ..models.files import ready_models
 from ..web.config import Config
+from ..web.stores import Store
 from .console import add_command, plain_console
 
 SERVE = """Start the web application: pages where people drop songs, listen while these
@@ -25,8 +26,8 @@ are separated and download the stems, and an interface for programs.
 It prints a link that logs you in. Everything stays on this machine, in the data
 folder. Ctrl-C ends it; unfinished songs go on at the next start.
 """
-WORKER = """Separate the songs of a server that runs elsewhere, with the same database and
-data folder.
+WORKER = """Separate the songs of a server that runs elsewhere, with the same database, and
+with the same data folder or the same store.
 """
 PASSWORD = "WAVESEP_ADMIN_PASSWORD"
 BACKLOG = 128  # connections that wait while the web process starts
@@ -109,6 +110,9 @@ def add_shared(command: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="postgres://USER:PASSWORD@HOST:PORT/NAME (default: SQLite in the data folder)",
     )
+    add("--store", default="", metavar="URL",
+        help="folder for songs and stems that fsspec reaches, such as s3://bucket/folder "
+        "(default: the data folder); secrets are read from the environment")  # fmt: skip
     add(
         "--model",
         default=Config.model,
@@ -181,7 +185,9 @@ def set_up(args: argparse.Namespace) -> Config:
     Raises
     ------
     OptionError
-        If Django is not installed.
+        If Django is not installed, or the store is none.
+    StoreError
+        If the store cannot be reached.
     """
     known = {field.name for field in fields(Config)}
     given = {name: value for name, value in vars(args).items() if name in known}
@@ -189,6 +195,8 @@ def set_up(args: argparse.Namespace) -> Config:
     if "hosts" in given:
         given["hosts"] = tuple(given["hosts"])
     config = Config(**given)
+    if config.store:
+        Store(config.store).check()
     os.environ.update(config.to_environment())
     try:
         import django

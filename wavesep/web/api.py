@@ -15,10 +15,11 @@ from ninja import Field, Header, NinjaAPI, Query, Schema, Status
 from ninja.errors import AuthenticationError, ValidationError
 from ninja.security import HttpBearer, django_auth
 
+from ..errors import DiskFullError, StoreError
 from . import access, events, jobs, songs, storage, windows
 from .downloads import send_file
 from .models import Job, Song
-from .problems import Problem, not_found
+from .problems import Problem, not_found, out_of_reach
 from .problems import unauthorised as access_refused
 from .settings import CONFIG
 from .submissions import separating_models, submit
@@ -174,6 +175,18 @@ def told(request: HttpRequest, problem: Problem) -> HttpResponse:
     return answer
 
 
+@api.exception_handler(StoreError)
+def without_store(request: HttpRequest, error: StoreError) -> HttpResponse:
+    """Return that something cannot be fetched now."""
+    return told(request, out_of_reach(error))
+
+
+@api.exception_handler(DiskFullError)
+def full_disk(request: HttpRequest, _: DiskFullError) -> HttpResponse:
+    """Return that something cannot be written."""
+    return told(request, Problem(507, "disk_full", "the server's disk is full"))
+
+
 @api.exception_handler(AuthenticationError)
 def unauthorised(request: HttpRequest, _: AuthenticationError) -> HttpResponse:
     """Return that credentials are missing."""
@@ -308,7 +321,7 @@ def stem_file(request: HttpRequest, job: UUID, source: str) -> HttpResponseBase:
     stem = found.stems.filter(source=source).first()
     if stem is None:
         raise not_found()
-    path = storage.attempt_folder(job, found.attempt) / stem.file
+    path = storage.fetched(storage.attempt_folder(job, found.attempt) / stem.file)
     return send_file(request, path, f"{found.song.title} - {stem.file}", stem.sha256)
 
 

@@ -28,6 +28,9 @@ class Config:
         The data folder, with the database, the songs and the stems.
     database : str
         "postgres://USER:PASSWORD@HOST:PORT/NAME"; an empty string is SQLite in the data folder.
+    store : str
+        The URL of a folder for songs and stems that fsspec reaches, such as "s3://bucket/folder";
+        an empty string is the data folder.
     host, port : str, int
         Where the server listens.
     hosts : tuple of str
@@ -67,6 +70,7 @@ class Config:
 
     data: str = field(default_factory=lambda: str(data_home()))
     database: str = ""
+    store: str = ""
     host: str = "127.0.0.1"
     port: int = 8000
     hosts: tuple[str, ...] = ()

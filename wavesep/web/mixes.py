@@ -14,7 +14,7 @@ import numpy as np
 
 from ..audio.read import open_audio
 from ..audio.write import StemFormat, open_stems
-from ..errors import DiskFullError, OptionError, WavesepError
+from ..errors import OptionError, WavesepError
 from . import storage
 from .allowances import check_disk
 from .models import Job
@@ -67,8 +67,10 @@ def mix_file(job: Job, gains: Gains, codec: str) -> Path:
     Raises
     ------
     Problem
-        If it or others are being made, the codec does not support the song, the disk is full, or
-        the job has been deleted in the meantime.
+        If it or others are being made, the codec does not support the song, there is no room for
+        it, or the job has been deleted in the meantime.
+    DiskFullError, StoreError
+        If it cannot be written, or a stem not be fetched.
     """
     path = path_of(job, gains, codec)
     if path.exists():
@@ -81,8 +83,6 @@ def mix_file(job: Job, gains: Gains, codec: str) -> Path:
             make_mix(job, gains, codec, path)
     except OptionError as error:
         raise Problem(422, "invalid", str(error)) from error
-    except DiskFullError as error:
-        raise Problem(507, "disk_full", "the server's disk is full") from error
     except WavesepError:
         check_there(job)
         raise
@@ -127,6 +127,8 @@ def make_mix(job: Job, gains: Gains, codec: str, path: Path) -> None:
         If the codec does not support the rate or the channels.
     OutputError
         If the mix cannot be written: see its subclasses.
+    StoreError
+        If a stem cannot be fetched.
     Problem
         If the job has been deleted in the meantime.
     """
@@ -134,14 +136,18 @@ def make_mix(job: Job, gains: Gains, codec: str, path: Path) -> None:
     if not gains.keys() <= files.keys():
         raise not_found()
     folder = storage.attempt_folder(job.pk, job.attempt)
+    song = storage.fetched(storage.song_path(job.song_id))  # for its tags
     with ExitStack() as stack:
-        stems = [stack.enter_context(open_audio(folder / files[source])) for source in gains]
+        stems = [
+            stack.enter_context(open_audio(storage.fetched(folder / files[source])))
+            for source in gains
+        ]
         info = stems[0].info
         bits = min(info.bits, 24) if codec == "flac" else info.bits
         writer = stack.enter_context(
             open_stems(
                 {"mix": path}, StemFormat(codec, bits, info.sample_rate, info.channels),
-                samples=info.samples, overwrite=True, song=storage.song_path(job.song_id),
+                samples=info.samples, overwrite=True, song=song,
             )
         )  # fmt: skip
         for blocks in zip(*(stem.blocks() for stem in stems), strict=True):

@@ -13,6 +13,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from ..errors import StoreError
+from . import storage
 from .access import address_of, user_of_token
 from .allowances import check_disk
 from .figures import figures, registry
@@ -28,12 +30,17 @@ def healthz(_: HttpRequest) -> HttpResponse:
 
 
 def readyz(_: HttpRequest) -> HttpResponse:
-    """Tell whether songs can be taken: the database answers, and the disk has room."""
+    """Tell whether songs can be taken: database and store answer, and the disk has room."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except DatabaseError:
         return HttpResponse("the database cannot be reached\n", "text/plain", status=503)
+    try:
+        if storage.STORE:
+            storage.STORE.check()
+    except StoreError:
+        return HttpResponse("the store cannot be reached\n", "text/plain", status=503)
     try:
         check_disk(0)
     except Problem:

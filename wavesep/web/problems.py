@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+
+log = logging.getLogger(__name__)
+
 
 class Problem(Exception):
     """A request cannot be answered.
@@ -31,6 +35,15 @@ class Problem(Exception):
 def not_found() -> Problem:
     """Return the answer for what is not there, or belongs to somebody else."""
     return Problem(404, "not_found", "there is no such thing, or it is not yours")
+
+
+def out_of_reach(error: Exception) -> Problem:
+    """Log why a store cannot be used, and return the answer for what needs it."""
+    log.warning("%s", error)
+    return Problem(
+        503, "store", "the store of the server cannot be reached: try again later",
+        {"Retry-After": "5"},
+    )  # fmt: skip
 
 
 def unauthorised() -> Problem:

@@ -45,8 +45,18 @@ def run_web(config: Config, listener: socket.socket) -> None:
         server.should_exit = True
 
     at_the_end_of_input(end)
+    if config.store:
+        keep_clean()
     with suppress(KeyboardInterrupt):  # uvicorn raises it again after it has closed all
         server.run(sockets=[listener])
+
+
+def keep_clean() -> None:
+    """Delete in a thread what has expired: copies of the store's files, which are only here."""
+    django.setup()
+    from .retention import sweep_forever  # Django must be set up first
+
+    threading.Thread(target=sweep_forever, daemon=True).start()
 
 
 def run_worker(config: Config) -> None:

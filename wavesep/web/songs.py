@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
@@ -13,11 +14,11 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from ..audio.read import audio_info
-from ..errors import AudioError
+from ..errors import AudioError, DiskFullError, StoreError
 from . import storage
 from .allowances import check_upload, limits_of
 from .models import Job, Song
-from .problems import Problem, not_found
+from .problems import Problem, not_found, out_of_reach
 from .settings import CONFIG
 
 BLOCK = 262_144  # bytes of an upload that are read at a time
@@ -139,7 +140,13 @@ def check_end(chunk: Readable, song: Song, offset: int) -> int:
 
 
 def finish_upload(song: Song) -> None:
-    """Make a complete upload a song, ready or bad; this can be repeated after a crash."""
+    """Make a complete upload a song, ready or bad; this can be repeated after a crash.
+
+    Raises
+    ------
+    Problem
+        If the store cannot take the song: then this can be repeated, too.
+    """
     incoming, path = storage.incoming_path(song.pk), storage.song_path(song.pk)
     if incoming.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -154,9 +161,25 @@ def finish_upload(song: Song) -> None:
     except AudioError as error:
         song.error = str(error).replace(str(path), song.title)[:500]
     song.state = Song.State.BAD if song.error else Song.State.READY
+    if song.state == Song.State.READY:
+        publish(path)
     song.save()
-    if song.error:
+    if song.error or storage.STORE:
         path.unlink()
+
+
+def publish(path: Path) -> None:
+    """Put the file of a song into the store, if there is one.
+
+    Raises
+    ------
+    Problem
+        If the store cannot take it.
+    """
+    try:
+        storage.publish(path)
+    except (StoreError, DiskFullError) as error:
+        raise out_of_reach(error) from error
 
 
 def refusal(song: Song) -> str:

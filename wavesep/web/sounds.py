@@ -36,7 +36,10 @@ def stems_as_zip(request: HttpRequest, job: UUID) -> HttpResponseBase:
     found = finished_job(request, job)
     folder = storage.attempt_folder(job, found.attempt)
     title = found.song.title
-    files = {entry_name(title, stem.file): folder / stem.file for stem in found.stems.all()}
+    files = {
+        entry_name(title, stem.file): storage.fetched(folder / stem.file)
+        for stem in found.stems.all()
+    }
     return send_zip(files, f"{title}.zip", found.finished or found.created)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..audio.read import read_part
-from . import storage
+from . import pieces, storage
 from .models import OPEN, Job
 from .previews import to_pcm
 from .problems import Problem, not_found
@@ -32,7 +32,7 @@ def window(job: Job, source: str, at: int, count: int) -> bytes:
     stem = job.stems.filter(source=source).first()
     if stem is not None:
         count = min(count, stem.samples - at)
-        path = storage.attempt_folder(job.pk, job.attempt) / stem.file
+        path = storage.fetched(storage.attempt_folder(job.pk, job.attempt) / stem.file)
         return to_pcm(read_part(path, at, count)) if count > 0 else b""
     size = SAMPLE * job.song.channels
     return grown(job, f"{source}.pcm", at * size, count * size)
@@ -57,26 +57,24 @@ def grown(job: Job, name: str, at: int, size: int) -> bytes:
     Problem
         If there is no such file, or it ends before the part begins and still grows.
     """
-    known = {path.name: path for path in files_of(job)}
-    if name not in known:
-        if job.state in OPEN:
-            raise too_early()
-        raise not_found()
+    folder = storage.attempt_folder(job.pk, job.attempt)
     try:
-        with known[name].open("rb") as file:
-            file.seek(at)
-            part = file.read(size)
+        if storage.STORE:
+            part = pieces.read(folder, name, at, size)
+        else:
+            part = pieces.part_of(folder / name, at, size) if name in names_in(folder) else None
     except FileNotFoundError:  # the job has ended since it was read
         raise too_early() from None
-    if not part and job.state == Job.State.RUNNING:
+    if part is None and job.state not in OPEN:
+        raise not_found()
+    if part is None or (not part and job.state == Job.State.RUNNING):
         raise too_early()
     return part
 
 
-def files_of(job: Job) -> list[Path]:
-    """Return the files of the current attempt; a name from outside is only compared with them."""
-    folder = storage.attempt_folder(job.pk, job.attempt)
-    return list(folder.iterdir()) if folder.is_dir() else []
+def names_in(folder: Path) -> list[str]:
+    """Return the names of files; a name from outside is only compared with them."""
+    return [path.name for path in folder.iterdir()] if folder.is_dir() else []
 
 
 def too_early() -> Problem:

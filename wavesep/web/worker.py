@@ -1,8 +1,9 @@
 """A worker: claims jobs, separates their songs and publishes the stems.
 
-Several workers, on one machine or on several, share a database and a data folder. Each has one
-`Separator` and separates one song at a time. While a song is separated, a thread renews the lease
-of the job. If the process is killed, the lease lapses and another worker begins the job anew.
+Several workers, on one machine or on several, share a database and a data folder, or a database
+and a store. Each has one `Separator` and separates one song at a time. While a song is separated,
+a thread renews the lease of the job. If the process is killed, the lease lapses and another worker
+begins the job anew.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from ..errors import (
     EmptyAudioError,
     ModelFileError,
     OptionError,
+    StoreError,
     TooLongError,
     TruncatedAudioError,
     WavesepError,
@@ -36,6 +38,7 @@ from . import jobs, retention, storage
 from .config import Config
 from .jobs import LEASE, Order
 from .models import Job, Stem
+from .pieces import sending
 from .previews import Preview
 
 log = logging.getLogger(__name__)
@@ -45,6 +48,7 @@ CLEAN = 600.0  # seconds between two looks for what has expired
 STALL = 300.0  # seconds without progress after which a worker hangs
 NO_MEMORY = "Failed to allocate"  # in an error of OpenVINO
 TOO_LARGE = "the song needs more memory than a worker may use"
+NO_STORE = "the store of the server could not be reached: try again later"
 HUNG = 70  # the exit code of a worker that hung
 RENEWALS = 10  # in a lease: pages show the progress that they store
 CODES: list[tuple[type[Exception], str]] = [  # the first that fits
@@ -56,6 +60,7 @@ CODES: list[tuple[type[Exception], str]] = [  # the first that fits
     (OptionError, "option"),
     (DiskFullError, "disk_full"),
     (MemoryError, "too_large"),
+    (StoreError, "store"),
 ]
 
 
@@ -172,9 +177,10 @@ class Worker:
             return False
         watch = Watch(job)
         try:
-            with watch.watching():
+            with watch.watching(), storage.working(job.pk, job.attempt):
                 files = self.separate(job, watch)
                 stems = [stem_of(job, source, path, files) for source, path in files.items()]
+                publish(job, files, watch)
             if jobs.finish(job, stems, done=files.samples, gain_db=files.gain_db):
                 log.info("separated %.0f s in %.1f s", job.song.seconds, watch.seconds)
                 storage.delete_previews(job.pk, job.attempt)
@@ -202,7 +208,7 @@ class Worker:
         Stopped
             If the worker stops, or the job is cancelled or lost.
         WavesepError
-            See `Separator.separate_to_file`.
+            See `Separator.separate_to_file` and `storage.fetched_song`.
         """
         separator = self.separator_of(job.model)
         folder = storage.attempt_folder(job.pk, job.attempt)
@@ -217,9 +223,10 @@ class Worker:
         def progress(done: int, total: int) -> None:
             watch.done, watch.total, watch.moved = done, total, time.monotonic()
 
-        with Preview(folder, separator.sources) as preview:
+        song = storage.fetched_song(job.song_id, folder)
+        with Preview(folder, separator.sources) as preview, sending(folder):
             files = separator.separate_to_file(
-                storage.song_path(job.song_id), folder, filename="{stem}.{ext}", codec=job.codec,
+                song, folder, filename="{stem}.{ext}", codec=job.codec,
                 most_seconds=self._config.longest_song, overwrite=True, progress=progress,
                 on_block=on_block,
             )  # fmt: skip
@@ -241,6 +248,20 @@ class Worker:
         return self._separator[1]
 
 
+def publish(job: Job, files: StemFiles, watch: Watch) -> None:
+    """Put the stems of a job and their peaks into the store, if there is one.
+
+    Raises
+    ------
+    StoreError, DiskFullError
+        If the store cannot take them.
+    """
+    folder = storage.attempt_folder(job.pk, job.attempt)
+    for path in (*files.values(), *folder.glob("*.peaks")):
+        storage.publish(path)
+        watch.moved = time.monotonic()
+
+
 def stem_of(job: Job, source: str, path: Path, files: StemFiles) -> Stem:
     """Return the row of a finished stem."""
     with path.open("rb") as file:
@@ -256,4 +277,9 @@ def message_of(error: BaseException, job: Job) -> str:
     """Return the message of an error with the title of the song instead of its path."""
     if isinstance(error, MemoryError):
         return TOO_LARGE
-    return str(error).replace(str(storage.song_path(job.song_id)), job.song.title)
+    if isinstance(error, StoreError):
+        log.warning("job %s: %s", job.pk, error)
+        return NO_STORE
+    copy = storage.attempt_folder(job.pk, job.attempt) / storage.SONG
+    text = str(error).replace(str(storage.song_path(job.song_id)), job.song.title)
+    return text.replace(str(copy), job.song.title)
