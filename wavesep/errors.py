@@ -29,23 +29,39 @@ if TYPE_CHECKING:
 
 
 class WavesepError(Exception):
-    """Base of every error that wavesep raises on purpose."""
+    """Base of every error that wavesep raises on purpose.
+
+    Attributes
+    ----------
+    code : str
+        The kind of error for programs, such as "truncated".
+    """
+
+    code = "error"
 
 
 class AudioError(WavesepError, ValueError):
     """The audio cannot be read or separated."""
 
+    code = "unreadable"
+
 
 class EmptyAudioError(AudioError):
     """The audio has no samples."""
+
+    code = "empty"
 
 
 class TruncatedAudioError(AudioError):
     """The audio is cut short or damaged; the message says how many samples are good."""
 
+    code = "truncated"
+
 
 class TooLongError(AudioError):
     """The audio is longer than the caller allows."""
+
+    code = "too_long"
 
 
 class NonFiniteAudioError(AudioError):
@@ -74,9 +90,13 @@ class ClipError(AudioError):
 class ModelFileError(WavesepError, ValueError):
     """A model file is missing, damaged or not a wavesep model."""
 
+    code = "model"
+
 
 class OptionError(WavesepError, ValueError):
     """An argument, or a combination of arguments, is invalid."""
+
+    code = "option"
 
 
 class OtherRunError(OptionError):
@@ -86,6 +106,8 @@ class OtherRunError(OptionError):
 class OutputError(WavesepError, OSError):
     """A file cannot be written."""
 
+    code = "output"
+
 
 class OutputExistsError(OutputError, FileExistsError):
     """The file exists already."""
@@ -94,9 +116,13 @@ class OutputExistsError(OutputError, FileExistsError):
 class DiskFullError(OutputError):
     """The disk is full, or the file is too large for its file system."""
 
+    code = "disk_full"
+
 
 class StoreError(WavesepError):
     """An object store cannot be reached or used."""
+
+    code = "store"
 
 
 class RemoteError(WavesepError):

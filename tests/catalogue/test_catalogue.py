@@ -122,8 +122,8 @@ def test_the_status_is_read_from_the_output(
     assert [line.split()[:4] for line in lines if line.split()[:1] == ["7"]] == [
         ["7", "4", "2", "1"]
     ]
-    assert any(line.split() == ["AudioError", "1"] for line in lines)
-    assert any(line.split() == ["TruncatedAudioError", "1"] for line in lines)
+    assert any(line.split() == ["unreadable", "1"] for line in lines)
+    assert any(line.split() == ["truncated", "1"] for line in lines)
 
 
 def test_the_report_has_a_row_for_each_song(out: Path, music: Path) -> None:
@@ -184,7 +184,7 @@ def test_too_many_failures_stop_the_catalogue(
     assert main([*run, "--max-failed", "50%"]) == 1
 
     told = capfd.readouterr().err.splitlines()[-1]
-    assert told.endswith("stopped, because 3 of 3 songs failed, most of them by AudioError")
+    assert told.endswith("stopped, because 3 of 3 songs failed, most of them by unreadable")
 
 
 @pytest.mark.parametrize(

@@ -70,8 +70,8 @@ def test_a_row_says_what_was_wrong(
 
     rows = [row_of(store, song, "final") for song in songs]
     assert [(row["id"], row["code"], row["message"]) for row in rows] == [
-        ("lock", "OSError", "the network is away"),
-        ("memory", "MemoryError", ""),
+        ("lock", "internal", "the network is away"),
+        ("memory", "too_large", "MemoryError"),
         ("leave", "crashed", "the worker died of this song (exit code 3)"),
     ]
 
@@ -82,7 +82,7 @@ def test_what_cannot_pass_is_tried_once(watched: Overseer, store: Store, music: 
     outcomes = [watched.separate(song) for song in songs]
 
     codes = [outcome.facts["code"] for outcome in outcomes]
-    assert codes == ["AudioError", "TruncatedAudioError", "AudioError"]
+    assert codes == ["unreadable", "truncated", "unreadable"]
     assert store.names("failed") == {f"{song.name}.final" for song in songs}
 
 

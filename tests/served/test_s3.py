@@ -118,6 +118,6 @@ def test_an_s3_that_cannot_be_used_is_one_line(
 ) -> None:
     found: Any = run("--data", tmp_path, "--store", store, **(s3 | change))
     assert found.returncode == 1
-    assert found.stderr.startswith(f"wavesep: the store {store} cannot be used: ")
+    assert found.stderr.startswith(f"wavesep: {store} cannot be used: ")
     assert told in found.stderr
     assert found.stderr.count("\n") == 1

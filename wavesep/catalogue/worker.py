@@ -25,7 +25,6 @@ from .song import separate_song
 from .store import Store
 
 NEWS = 1.0  # seconds between two reports of the progress
-NO_MEMORY = "Failed to allocate"  # in an error of OpenVINO
 Say = Callable[[dict[str, Any]], None]
 
 
@@ -75,19 +74,18 @@ def work(song: Song, job: Job, store: Store, separator: Separator, say: Say) -> 
 
     try:
         return separate_song(song, job, store, separator, progress)
-    except AudioError as error:
-        return failure(type(error).__name__, error, permanent=True)
     except WavesepError as error:
-        return failure(type(error).__name__, error)
+        return failure(error.code, error, permanent=isinstance(error, AudioError))
+    except MemoryError as error:
+        return failure("too_large", error, permanent=True)
     except Exception as error:  # one song must not end the others
-        is_memory = isinstance(error, MemoryError) or NO_MEMORY in str(error)
-        return failure("MemoryError" if is_memory else type(error).__name__, error)
+        return failure("internal", error)
 
 
 def failure(code: str, error: Exception, *, permanent: bool = False) -> dict[str, Any]:
     """Return why a song failed."""
     message = str(error).partition("\n")[0][:500]
-    return {"code": code, "message": message, "permanent": permanent}
+    return {"code": code, "message": message or type(error).__name__, "permanent": permanent}
 
 
 if __name__ == "__main__":

@@ -23,14 +23,7 @@ from django.utils import timezone
 
 from ..audio import Audio
 from ..errors import (
-    AudioError,
-    DiskFullError,
-    EmptyAudioError,
-    ModelFileError,
-    OptionError,
     StoreError,
-    TooLongError,
-    TruncatedAudioError,
     WavesepError,
 )
 from ..separator import Separator, StemFiles
@@ -46,22 +39,10 @@ log = logging.getLogger(__name__)
 PAUSE = 0.5  # seconds between two looks at an empty queue
 CLEAN = 600.0  # seconds between two looks for what has expired
 STALL = 300.0  # seconds without progress after which a worker hangs
-NO_MEMORY = "Failed to allocate"  # in an error of OpenVINO
 TOO_LARGE = "the song needs more memory than a worker may use"
 NO_STORE = "the store of the server could not be reached: try again later"
 HUNG = 70  # the exit code of a worker that hung
 RENEWALS = 10  # in a lease: pages show the progress that they store
-CODES: list[tuple[type[Exception], str]] = [  # the first that fits
-    (TooLongError, "too_long"),
-    (TruncatedAudioError, "truncated"),
-    (EmptyAudioError, "empty"),
-    (AudioError, "unreadable"),
-    (ModelFileError, "model"),
-    (OptionError, "option"),
-    (DiskFullError, "disk_full"),
-    (MemoryError, "too_large"),
-    (StoreError, "store"),
-]
 
 
 class Stopped(Exception):
@@ -189,15 +170,13 @@ class Worker:
                 jobs.end_cancelled(job)
             elif watch.order is Order.GO_ON:
                 jobs.hand_back(job)
-        except (WavesepError, MemoryError) as error:
-            code = next((code for kind, code in CODES if isinstance(error, kind)), "output")
-            jobs.fail(job, code, message_of(error, job))
+        except WavesepError as error:
+            jobs.fail(job, error.code, message_of(error, job))
+        except MemoryError:
+            jobs.fail(job, "too_large", TOO_LARGE)
         except Exception as error:  # one song must not end the worker
             log.exception("job %s failed", job.pk)
-            if NO_MEMORY in str(error):
-                jobs.fail(job, "too_large", TOO_LARGE)
-            else:
-                jobs.fail(job, "internal", f"unexpected error: {type(error).__name__}")
+            jobs.fail(job, "internal", f"unexpected error: {type(error).__name__}")
         return True
 
     def separate(self, job: Job, watch: Watch) -> StemFiles:
@@ -273,10 +252,8 @@ def stem_of(job: Job, source: str, path: Path, files: StemFiles) -> Stem:
     )  # fmt: skip
 
 
-def message_of(error: BaseException, job: Job) -> str:
+def message_of(error: WavesepError, job: Job) -> str:
     """Return the message of an error with the title of the song instead of its path."""
-    if isinstance(error, MemoryError):
-        return TOO_LARGE
     if isinstance(error, StoreError):
         log.warning("job %s: %s", job.pk, error)
         return NO_STORE

@@ -16,6 +16,8 @@ import openvino as openvino
 if sys.modules.get("openvino_telemetry", ...) is None:
     del sys.modules["openvino_telemetry"]
 
+NO_MEMORY = "Failed to allocate"  # in an error of OpenVINO
+
 
 def has_bfloat16(core: openvino.Core) -> bool:
     """Tell if the processor supports bfloat16."""
@@ -38,7 +40,18 @@ def compile_graph(
 
 
 def infer(request: openvino.InferRequest, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Run a request and return a copy of its output, whose memory the next call uses again."""
-    request.infer([np.ascontiguousarray(batch)], share_inputs=True, share_outputs=True)
+    """Run a request and return a copy of its output, whose memory the next call uses again.
+
+    Raises
+    ------
+    MemoryError
+        If there is not enough memory.
+    """
+    try:
+        request.infer([np.ascontiguousarray(batch)], share_inputs=True, share_outputs=True)
+    except RuntimeError as error:
+        if NO_MEMORY in str(error):
+            raise MemoryError from error
+        raise
     outputs: NDArray[np.float32] = request.get_output_tensor().data.copy()
     return outputs
