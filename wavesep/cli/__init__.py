@@ -19,6 +19,7 @@ from ..audio.suffixes import is_audio
 from .bench import add_bench
 from .console import INTERRUPTED, Parser, printable
 from .evaluate import add_evaluate
+from .export import add_export
 from .faults import reason
 from .info import add_info
 from .remote import add_remote
@@ -36,6 +37,7 @@ COMMANDS = {
     "train": add_train,
     "evaluate": add_evaluate,
     "info": add_info,
+    "export": add_export,
     "bench": add_bench,
     "serve": add_serve,
     "worker": add_worker,

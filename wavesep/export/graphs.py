@@ -57,10 +57,12 @@ def step_graph(file: ModelFile) -> openvino.Model:
         value = next(silence)
         shape = [ANY, value.shape[1], frames, *value.shape[3:]]
         pasts.append(opset13.parameter(shape, np.float32, name=PAST.format(len(pasts))))
-        difference = opset13.subtract(x, opset13.constant(value)) if value.any() else x
-        seen = opset13.concat([pasts[-1], difference], 2)
+        silent = opset13.constant(value) if value.any() else None
+        if silent:  # the past is stored as the difference from silence
+            x = opset13.subtract(x, silent)
+        seen = opset13.concat([pasts[-1], x], 2)
         outputs[NEW_PAST.format(len(outputs))] = cut(seen, -frames, END)
-        return opset13.add(seen, opset13.constant(value)) if value.any() else seen
+        return opset13.add(seen, silent) if silent else seen
 
     stems = step_stems(mixture, file, remember)
     return graph([mixture, *pasts], stems | outputs)
