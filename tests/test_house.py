@@ -11,8 +11,8 @@ import wavesep
 
 ROOT = Path(__file__).parents[1]
 FLOORS = (
-    "cli | bench | web remote | evaluation | activity export | separator | stream | systems | training"
-    " | engines | data | models | pictures | dsp | audio | atomic | errors"
+    "cli | bench | web remote | evaluation | activity export | separator | stream | systems"
+    " | training | engines | data | models | pictures | dsp | audio | atomic | errors"
 )
 
 

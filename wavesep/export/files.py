@@ -98,7 +98,9 @@ def exportable(model: str | os.PathLike[str]) -> ModelFile:
     if not isinstance(system, System) or system.wiener:
         raise OptionError(f'only a single model can be exported, without "+" and ":", not {model}')
     if not isinstance(system.file.architecture, WaveNetArchitecture):
-        raise OptionError(f"only a WaveNet can be exported: {model} is of the kind {system.file.kind}")
+        raise OptionError(
+            f"only a WaveNet can be exported: {model} is of the kind {system.file.kind}"
+        )
     for source in system.file.sources:
         if source == "mixture" or source.startswith(("past_", "new_past_")):
             raise OptionError(f"the source {source!r} cannot be exported: an input has such a name")

@@ -156,6 +156,7 @@ def graph(inputs: list[Node], outputs: dict[str, Node]) -> openvino.Model:
 
 
 def wavenet(file: ModelFile) -> WaveNetArchitecture:
+    """Return the architecture of a file that has a WaveNet."""
     architecture: Any = file.architecture
     return architecture
 
