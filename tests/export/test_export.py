@@ -30,7 +30,15 @@ SMALL = replace(POST, filters=6, skip_filters=5, stacks=2, layers_per_stack=2)
 ARCHITECTURES = {
     "post": SMALL,
     "folded": replace(SMALL, layers_per_stack=3, frame_size=5, head=(4, 3), dilation_base=3),
-    "mono": replace(SMALL, kernel_size=3, activation="linear", channels=1, targets=3),
+    "mono": replace(
+        SMALL,
+        kernel_size=3,
+        activation="linear",
+        channels=1,
+        targets=3,
+        stacks=1,
+        layers_per_stack=9,  # the last layer's past is longer than a step
+    ),
     "filterbank": replace(SMALL, frame_size=6, filterbank=3, channels=1),
     "filterbank_stereo": replace(SMALL, frame_size=6, filterbank=2, channels=2, targets=2),
 }
@@ -156,7 +164,6 @@ def test_step_by_step_it_is_the_stream(folder: Path, name: str, form: str) -> No
     steps = exported(model, form, stream=True)
     step, late, latency = (int(steps.about[key]) for key in ("step", "right_context", "latency"))
     mixture = random_audio(6 * step, 2 * channels)
-    mixture[: step // 2] = 0  # the first sounds come after silence in the same step
 
     parts = run_steps(steps, mixture)
 
@@ -167,7 +174,7 @@ def test_step_by_step_it_is_the_stream(folder: Path, name: str, form: str) -> No
         given = (i + 1) * step  # samples of the mixture so far
         begin = given - 1 - latency  # the first stems that a step returns are this late
         valid = {source: stem[max(-begin, 0) :] for source, stem in part.items()}
-        place = slice(max(begin, 0), given - late)
+        place = slice(max(begin, 0), max(given - late, 0))
         assert_same(valid, {source: stem[place] for source, stem in expected.items()})
 
 
