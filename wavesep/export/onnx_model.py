@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from .. import __version__
@@ -97,10 +98,10 @@ def translated(operation: Any, inputs: list[str], outputs: list[str]) -> list[on
         case "MaxPool":
             return [node("MaxPool", inputs, outputs, kernel_shape=attributes["kernel"])]
         case "Pad":
-            pads = f"{outputs[0]}/pads"
+            both = f"{outputs[0]}/pads"
             return [
-                node("Concat", inputs[1:3], [pads], axis=0),
-                node("Pad", [inputs[0], pads], outputs),
+                node("Concat", inputs[1:3], [both], axis=0),
+                node("Pad", [inputs[0], both], outputs),
             ]
         case "ReduceMax":
             return [node("ReduceMax", inputs, outputs, keepdims=attributes["keep_dims"])]
@@ -108,14 +109,15 @@ def translated(operation: Any, inputs: list[str], outputs: list[str]) -> list[on
             data, start, stop, step, axis = inputs
             return [node("Slice", [data, start, stop, axis, step], outputs)]
         case "Split":
-            axis = int(values(operation, 1))
-            return [node("Split", inputs[:1], outputs, axis=axis, num_outputs=len(outputs))]
+            along = int(values(operation, 1))
+            return [node("Split", inputs[:1], outputs, axis=along, num_outputs=len(outputs))]
         case "Transpose":
             return [node("Transpose", inputs[:1], outputs, perm=values(operation, 1))]
         case kind:
             return [node(TYPES[kind], inputs, outputs)]
 
 
-def values(operation: Any, number: int) -> np.ndarray:
+def values(operation: Any, number: int) -> NDArray[np.int64]:
     """Return the value of an input that is a constant."""
-    return operation.input_value(number).get_node().data
+    constant: NDArray[np.int64] = operation.input_value(number).get_node().data
+    return constant
