@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -214,6 +216,18 @@ def test_the_onnx_file_keeps_the_standard(folder: Path, tmp_path: Path) -> None:
         path = tmp_path / f"{stream}.onnx"
         export_model(folder / "folded.safetensors", path, stream=stream)
         onnx.checker.check_model(path, full_check=True)
+
+
+def test_the_python_of_the_page_runs(tiny_file: Path, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "examples" / "export.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```python\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
+    export_model(tiny_file, tmp_path / "vocals.onnx")
+    names: dict[str, Any] = {}
+
+    with contextlib.chdir(tmp_path):
+        exec(block, names)
+
+    assert names["vocals"].shape == names["mixture"].shape
 
 
 @pytest.mark.slow  # the small networks have all of its operations
