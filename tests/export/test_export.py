@@ -23,7 +23,7 @@ from wavesep.audio.read import read_audio
 from wavesep.bench.networks import random_model
 from wavesep.cli import main
 from wavesep.engines.openvino.runtime import compile_graph, openvino
-from wavesep.errors import OptionError, OutputExistsError
+from wavesep.errors import OptionError, OutputError, OutputExistsError
 from wavesep.export import export_model
 from wavesep.models.presets import POST
 from wavesep.systems.pipeline import Stems, joined
@@ -218,10 +218,11 @@ def test_the_onnx_file_keeps_the_standard(folder: Path, tmp_path: Path) -> None:
         onnx.checker.check_model(path, full_check=True)
 
 
-def test_the_python_of_the_page_runs(tiny_file: Path, tmp_path: Path) -> None:
+def test_the_python_of_the_page_runs(tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "examples" / "export.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"^```python\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
-    export_model(tiny_file, tmp_path / "vocals.onnx")
+    random_model(SMALL).save(tmp_path / "vocals.safetensors")
+    export_model(tmp_path / "vocals.safetensors", tmp_path / "vocals.onnx")
     names: dict[str, Any] = {}
 
     with contextlib.chdir(tmp_path):
@@ -263,6 +264,19 @@ def test_files_are_complete_and_kept(folder: Path, tmp_path: Path) -> None:
     assert not path.exists()
     export_model(model, path, form="openvino", overwrite=True)
     assert path.exists()
+
+
+def test_a_file_that_openvino_cannot_write_is_named(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("basic_ios::clear: iostream error")  # of a full disk
+
+    monkeypatch.setattr(openvino, "save_model", fail)
+    path = tmp_path / "post.xml"
+    with pytest.raises(OutputError, match=f"{path} cannot be written: is the disk full"):
+        export_model(folder / "post.safetensors", path, form="openvino")
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_name_is_that_of_the_model(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from importlib.util import find_spec
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from .. import __version__
 from ..atomic import give_names, settle, unfinished, writing
 from ..engines.base import step_samples
-from ..errors import OptionError, OutputError
+from ..errors import OptionError
 from ..models.files import SUFFIX, ModelFile
 from ..models.wavenet.architecture import WaveNetArchitecture
 from ..systems.tree import System, read_systems
@@ -154,13 +155,7 @@ def write_graph(
 
 
 def save_openvino(graph: openvino.Model, about: dict[str, str], path: Path) -> None:
-    """Write a graph in OpenVINO's format.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written.
-    """
+    """Write a graph in OpenVINO's format, or raise OSError."""
     from ..engines.openvino.runtime import openvino
 
     for key, value in about.items():
@@ -168,4 +163,4 @@ def save_openvino(graph: openvino.Model, about: dict[str, str], path: Path) -> N
     try:
         openvino.save_model(graph, path, compress_to_fp16=False)
     except RuntimeError as error:
-        raise OutputError(f"{path} cannot be written: is the disk full?") from error
+        raise OSError(errno.EIO, "is the disk full?") from error
