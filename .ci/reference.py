@@ -12,8 +12,8 @@ from pathlib import Path
 import pdoc
 
 MODULES = (
-    "wavesep", "wavesep.data", "wavesep.evaluation", "wavesep.training", "wavesep.remote",
-    "wavesep.errors",
+    "wavesep", "wavesep.data", "wavesep.evaluation", "wavesep.export", "wavesep.training",
+    "wavesep.remote", "wavesep.errors",
 )  # fmt: skip
 OUT = Path(__file__).parents[1] / "reference"
 

@@ -23,6 +23,7 @@ from wavesep import PRESETS, Separator, list_models
 from wavesep.audio import Audio
 from wavesep.bench import limits
 from wavesep.evaluation import si_sdr
+from wavesep.export import export_model
 from wavesep.models.files import read_model_file
 from wavesep.models.wavenet.filterbank import band_filters
 
@@ -110,6 +111,24 @@ def test_separate_live(songs: Path, tiny_file: Path, tmp_path: Path) -> None:
     vocals = Separator(tiny_file).separate(mixture, rate)["vocals"]
     assert not live[:latency].any()
     np.testing.assert_allclose(live[latency:], vocals[: len(live) - latency], atol=1e-4)
+
+
+def test_exported_stream(songs: Path, tiny_file: Path, tmp_path: Path) -> None:
+    script, song = EXAMPLES / "exported_stream.py", songs / "vocals" / "song 1.wav"
+    export_model(tiny_file, tmp_path / "tiny.onnx", stream=True)
+
+    out = run(script, "tiny.onnx", song, cwd=tmp_path)
+    soundfile.write(tmp_path / "low.wav", np.zeros((9, 2)), 8_000)
+    told = run(script, "tiny.onnx", "low.wav", cwd=tmp_path, code=2)
+
+    assert "low.wav has 8000 Hz: resample it to 44100 Hz" in told
+    mixture, rate = soundfile.read(song, dtype="float32")
+    assert f"latency: {Separator(tiny_file).stream(rate).latency} samples" in out
+    for name, stem in Separator(tiny_file, precision="float32").separate(mixture, rate).items():
+        written = soundfile.read(tmp_path / f"{name}.wav", dtype="float32")[0]
+        np.testing.assert_allclose(written, stem, rtol=0, atol=1e-4)
+    imported = re.findall(r"^(?:import|from) (\w+)", script.read_text(), flags=re.MULTILINE)
+    assert {*imported} - {*sys.stdlib_module_names} == {"numpy", "onnxruntime", "soundfile"}
 
 
 @pytest.mark.slow  # MUSDB18, evaluate and museval's scores have tests of their own

@@ -149,9 +149,9 @@ def test_the_python_snippets_run(tmp_path: Path) -> None:
 def test_every_block_of_a_page_is_tested(page: str) -> None:
     kinds = set(re.findall(r"^(?:```|\.\. code-block:: )(\w+)", read(page), flags=re.MULTILINE))
 
-    # tests/models/test_extending.py runs the Python of examples/extending.md
-    python = page in ("README.rst", "examples/extending.md")
-    assert kinds <= ({"python"} if python else {"sh"})
+    # tests/models/test_extending.py and tests/export/test_export.py run the Python of their pages
+    python = page in ("README.rst", "examples/extending.md", "examples/export.md")
+    assert kinds <= ({"python", "sh"} if python else {"sh"})
 
 
 def test_every_flag_of_the_usage_exists() -> None:
@@ -162,7 +162,7 @@ def test_every_flag_of_the_usage_exists() -> None:
     for command, line in lines.items():
         flags = re.findall(r"--[a-z0-9-]+", line)
         counts = {"separate": 19, "evaluate": 6, "train": 8, "info": 1, "bench": 3, "serve": 5}
-        counts |= {"worker": 2, "remote": 2}
+        counts |= {"worker": 2, "remote": 2, "export": 3}
         assert len(flags) == counts[command]
         assert knows(["wavesep", command, *flags])
 

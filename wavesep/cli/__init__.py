@@ -20,6 +20,7 @@ from .bench import add_bench
 from .catalogue import add_catalogue
 from .console import INTERRUPTED, Parser, printable
 from .evaluate import add_evaluate
+from .export import add_export
 from .faults import reason
 from .info import add_info
 from .remote import add_remote
@@ -37,6 +38,7 @@ COMMANDS = {
     "train": add_train,
     "evaluate": add_evaluate,
     "info": add_info,
+    "export": add_export,
     "bench": add_bench,
     "serve": add_serve,
     "worker": add_worker,
