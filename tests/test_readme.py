@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 import shlex
 import subprocess
@@ -14,7 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from wavesep.cli import COMMANDS
+from wavesep.cli import COMMANDS, main
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.rst").read_text(encoding="utf-8")
@@ -80,8 +82,10 @@ def linked(page: str) -> list[str]:
 @cache
 def help_of(command: str) -> str:
     """Return the help of a command of wavesep."""
-    call = [sys.executable, "-m", "wavesep", command, "--help"]
-    return subprocess.run(call, capture_output=True, text=True, check=True).stdout
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    return said.getvalue()
 
 
 @cache

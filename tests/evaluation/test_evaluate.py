@@ -128,14 +128,18 @@ def test_what_is_hardly_sung_does_not_count() -> None:
     assert sung_windows(0 * vocals, 10) == []
 
 
-def test_a_song_is_scored_once(songs: Path, tiny_file: Path, tmp_path: Path) -> None:
+# that songs are scored in several processes, the test with Ctrl-C shows, too
+@pytest.mark.parametrize("processes", ["1", pytest.param("2", marks=pytest.mark.slow)])
+def test_a_song_is_scored_once(
+    songs: Path, tiny_file: Path, tmp_path: Path, processes: str
+) -> None:
     out = tmp_path / "out"
     arguments = ["evaluate", str(songs), "--model", str(tiny_file), "-o", str(out)]
     main([*arguments, "--most", "1"])
     (first,) = (out / "scores").glob("*.json")
     before, page = first.stat().st_mtime_ns, (out / "scores.csv").read_text()
 
-    assert main([*arguments, "-j", "2"]) == 0
+    assert main([*arguments, "-j", processes]) == 0
 
     assert first.stat().st_mtime_ns == before
     assert len(list((out / "scores").glob("*.json"))) == 3

@@ -61,7 +61,7 @@ def ended(caller: Caller, job: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize(("songs", "count"), [(3, 3), pytest.param(20, 30, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("songs", "count"), [(2, 2), pytest.param(20, 30, marks=pytest.mark.slow)])
 def test_nothing_is_lost_when_processes_are_killed(
     tiny_file: Path, tmp_path: Path, songs: int, count: int
 ) -> None:
