@@ -28,7 +28,9 @@ from wavesep.models.files import ModelFile
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 # the machines that run this are shared, so no example has a deadline; runs can be replayed
-settings.register_profile("wavesep", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile(
+    "wavesep", deadline=None, derandomize=True, print_blob=True, max_examples=50
+)
 settings.load_profile("wavesep")
 
 

@@ -87,8 +87,17 @@ def cached_separator(path: Path, engine: str, precision: str) -> Separator:
     return SEPARATORS[engine, precision]
 
 
-@pytest.mark.parametrize("engine", ["openvino", "keras"])
-@pytest.mark.parametrize("precision", ["auto", "float32", "bfloat16"])
+# Keras traces for long
+SLOW = [pytest.param("keras", p, marks=pytest.mark.slow) for p in ("float32", "bfloat16")]
+
+
+@pytest.mark.parametrize(
+    ("engine", "precision"),
+    [
+        ("openvino", "auto"), ("openvino", "float32"), ("openvino", "bfloat16"),
+        ("keras", "auto"), *SLOW,
+    ],
+)  # fmt: skip
 def test_every_engine_and_precision_streams_what_it_separates(
     tiny_file: Path, engine: str, precision: str
 ) -> None:
@@ -119,7 +128,10 @@ def test_the_shipped_model_streams_a_real_song(shared: Path, engine: str) -> Non
         np.testing.assert_allclose(stem, whole[source], atol=1e-5)
 
 
-@pytest.mark.parametrize("rate", RATES)
+SLOW_RATES = [pytest.param(rate, marks=pytest.mark.slow) for rate in (48_000, 22_050)]
+
+
+@pytest.mark.parametrize("rate", [44_100, 16_001, *SLOW_RATES])
 def test_the_latency_is_reached_and_never_passed(separator: Separator, rate: int) -> None:
     stream = separator.stream(rate)
     held, given_back = [], 0

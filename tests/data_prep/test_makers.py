@@ -19,7 +19,7 @@ import soundfile
 from wavesep.data import Clips, pairs
 from wavesep.data.manifest import read_manifest
 
-from . import DATA_PREP, RATE, by_path, run, run_apart, skipped, sound, write
+from . import DATA_PREP, RATE, by_path, run, skipped, sound, write
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_folders(raw: Path, tmp_path: Path) -> None:
     out = tmp_path / "prepared"
     arguments = [out, "--vocals", raw / "v", "--accompaniment", raw / "a", "--licence", "CC0, all"]
 
-    printed = run_apart("folders.py", *arguments, "--valid-share", 0, code=1)
+    printed = run("folders.py", *arguments, "--valid-share", 0, code=1)
 
     assert skipped(out).keys() == {"empty", "silent", "broken"}
     assert all(f"skipped {name}: " in printed for name in skipped(out))

@@ -32,9 +32,9 @@ from wavesep.models.wavenet.architecture import WaveNetArchitecture
 SMALL = replace(POST, filters=6, skip_filters=5, stacks=2)
 TINY = replace(SMALL, layers_per_stack=2)
 ARCHITECTURES = [
-    replace(POST, filters=16, skip_filters=24),
+    pytest.param(replace(POST, filters=16, skip_filters=24), marks=pytest.mark.slow),  # deep
     pytest.param(FOLDED, marks=pytest.mark.slow),  # larger than the next, and else the same
-    pytest.param(FOLDED_SMALL, marks=pytest.mark.slow),  # the fifth but one folds, too
+    pytest.param(FOLDED_SMALL, marks=pytest.mark.slow),  # smaller ones have frames, too
     pytest.param(FILTERBANK, marks=pytest.mark.slow),  # the shipped model is one
     replace(SMALL, layers_per_stack=2, frame_size=6, filterbank=3, targets=2, channels=3),
     replace(SMALL, layers_per_stack=2, frame_size=6, filterbank=2, targets=2, channels=2),

@@ -305,7 +305,7 @@ def test_mistakes_are_told(
 
 def test_after_ctrl_c_it_goes_on(songs: Path, tiny_file: Path, tmp_path: Path) -> None:
     folder, out = tmp_path / "songs", tmp_path / "out"
-    for i in range(5):
+    for i in range(4):
         for kind in ("vocals", "accompaniment"):
             (folder / kind).mkdir(parents=True, exist_ok=True)
             shutil.copy(songs / kind / "one.wav", folder / kind / f"{i:02}.wav")
@@ -314,7 +314,7 @@ def test_after_ctrl_c_it_goes_on(songs: Path, tiny_file: Path, tmp_path: Path) -
         [sys.executable, "-m", "wavesep", *command],
         stderr=subprocess.PIPE, text=True, start_new_session=True,
     ) as process:  # fmt: skip
-        while len(list((out / "scores").glob("*.json"))) < 2 and process.poll() is None:
+        while len(list((out / "scores").glob("*.json"))) < 1 and process.poll() is None:
             time.sleep(0.01)
         os.killpg(process.pid, signal.SIGINT)
         _, errors = process.communicate(timeout=60)
@@ -323,11 +323,11 @@ def test_after_ctrl_c_it_goes_on(songs: Path, tiny_file: Path, tmp_path: Path) -
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert "interrupted: finished work is kept" in errors
-    assert 2 <= len(done) < 5
+    assert 1 <= len(done) < 4
     assert not list(out.rglob("*.part"))
     assert main(command) == 0
     assert all(path.stat().st_mtime_ns == when for path, when in done.items())
-    assert len({key[0] for key in scores_of(out)}) == 5
+    assert len({key[0] for key in scores_of(out)}) == 4
 
 
 def test_what_has_no_score_is_left_out_and_counted(

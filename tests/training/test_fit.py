@@ -117,11 +117,19 @@ def train_until(make: Make, run: Path, step: int) -> tuple[Setup, Progress | Non
     return (network, mixes, validation), progress, step - kill.left
 
 
+@pytest.mark.parametrize(
+    "stops",
+    [
+        [(7, 300), (8, 0)],
+        pytest.param([(1, 300), (7, 300), (8, 0), (10, 0)], marks=pytest.mark.slow),
+    ],
+)
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(
-    setup: Make, whole: Whole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    setup: Make, whole: Whole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    stops: list[tuple[int, float]],
+) -> None:  # fmt: skip
     kept = 0
-    for stop, save_seconds in ((1, 300), (7, 300), (8, 0), (10, 0)):
+    for stop, save_seconds in stops:
         monkeypatch.setattr(FIT, "SAVE_SECONDS", save_seconds)
         _, progress, steps = train_until(setup, tmp_path, stop - kept)
         assert progress is None
