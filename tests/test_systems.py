@@ -294,10 +294,10 @@ def test_what_is_in_the_centre_is_the_vocals(rule: str) -> None:
 
 def test_the_harmonic_rule_finds_a_voice_in_noise_whatever_the_chunks() -> None:
     rate = 22_050
-    time = np.arange(9 * rate) / rate
+    time = np.arange(6 * rate) / rate
     f0 = 220 * (1 + 0.02 * np.sin(2 * np.pi * 5 * time))
     voice = sum(0.1 / k * np.sin(2 * np.pi * k * np.cumsum(f0) / rate) for k in range(1, 12))
-    voice = np.where(time > 4, voice, 0)
+    voice = np.where(time > 3, voice, 0)
     noise = np.random.default_rng(0).normal(0, 0.01, len(time))
     mixture = (voice + noise)[:, np.newaxis].astype(np.float32)
 
@@ -309,7 +309,7 @@ def test_the_harmonic_rule_finds_a_voice_in_noise_whatever_the_chunks() -> None:
 
     target = voice[:, np.newaxis].astype(np.float32)
     assert si_sdr(target, whole) > si_sdr(target, mixture)
-    assert np.square(whole[: 3 * rate]).mean() < 0.1 * np.square(mixture[: 3 * rate]).mean()
+    assert np.square(whole[: 2 * rate]).mean() < 0.1 * np.square(mixture[: 2 * rate]).mean()
 
 
 def test_all_systems_are_listed() -> None:

@@ -147,16 +147,10 @@ def test_in_the_middle_of_an_epoch_every_backend_goes_on(
     alone = backend != "tensorflow"
     np.save(tmp_path / "mixture.npy", MIXTURE)
 
+    program = (WITHOUT + ESTIMATE if alone else "") + RESUME
+
     answer = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            (WITHOUT + ESTIMATE if alone else "") + RESUME,
-            clips,
-            tmp_path,
-            "1",
-            "2",
-        ],
+        [sys.executable, "-c", program, clips, tmp_path, "1", "2"],
         env=os.environ
         | {"KERAS_BACKEND": backend, "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "jax")}
         | QUICK_XLA,
