@@ -38,14 +38,12 @@ settings.load_profile("wavesep")
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
     """Let OpenVINO use one thread by default: on a busy machine, threads wait for each other."""
-    from wavesep.engines.openvino import network
-
-    compile_graph = network.compile_graph
+    from wavesep.engines.openvino import network, runtime
 
     def compile_for_one(core: Any, *given: Any) -> Any:
         if core.get_property("CPU", "INFERENCE_NUM_THREADS") == 0:
             core.set_property("CPU", {"INFERENCE_NUM_THREADS": 1})
-        return compile_graph(core, *given)
+        return runtime.compile_graph(core, *given)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(network, "compile_graph", compile_for_one)
