@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from fractions import Fraction
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
 import av
 import numpy as np
@@ -27,8 +29,25 @@ from wavesep.models.files import ModelFile
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 # the machines that run this are shared, so no example has a deadline; runs can be replayed
-settings.register_profile("wavesep", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile(
+    "wavesep", deadline=None, derandomize=True, print_blob=True, max_examples=50
+)
 settings.load_profile("wavesep")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Let OpenVINO use one thread by default: on a busy machine, threads wait for each other."""
+    from wavesep.engines.openvino import network, runtime
+
+    def compile_for_one(core: Any, *given: Any) -> Any:
+        if core.get_property("CPU", "INFERENCE_NUM_THREADS") == 0:
+            core.set_property("CPU", {"INFERENCE_NUM_THREADS": 1})
+        return runtime.compile_graph(core, *given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(network, "compile_graph", compile_for_one)
+        yield
 
 
 @pytest.fixture

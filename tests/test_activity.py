@@ -133,7 +133,7 @@ def test_accuracy_and_f1() -> None:
 def test_it_hears_singers_it_has_not_met(shared: Path) -> None:
     labels = read_labels(shared / "mir1k" / "clips.csv", "valid")
     truth, answers = [], []
-    for clip in sorted(labels)[::24]:
+    for clip in sorted(labels)[::48]:
         stems = [
             read_audio(shared / "mir1k" / "valid" / kind / f"{clip}.ogg")
             for kind in ("vocals", "accompaniment")

@@ -19,7 +19,7 @@ def write_noise(path: Path, minutes: int) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("short", "long"), [(1, 4), pytest.param(5, 60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("short", "long"), [(1, 3), pytest.param(5, 60, marks=pytest.mark.slow)])
 def test_peak_memory_is_within_ten_percent(
     tiny_file: Path, tmp_path: Path, short: int, long: int
 ) -> None:

@@ -42,7 +42,7 @@ def network(tiny_file: Path) -> keras.Model:
     return network
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(
     engine=st.sampled_from(["openvino", "keras"]),
     samples=st.integers(1, 3_000),

@@ -284,6 +284,7 @@ def trained(cells_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Train
     return Trained(json.loads(answer.stdout), first, second, folder / "run")
 
 
+@pytest.mark.slow
 def test_a_step_can_be_a_graph(trained: Trained) -> None:
     assert trained.called["aten::convolution"] > 5
     # numbers that come from Python or go there: a CUDA graph can hold neither
@@ -291,6 +292,7 @@ def test_a_step_can_be_a_graph(trained: Trained) -> None:
     assert not [name for name in trained.called if re.search(unfit, name)]
 
 
+@pytest.mark.slow
 def test_train_on_gpu_goes_on_where_it_was(trained: Trained, cells_file: Path) -> None:
     assert re.findall(r"epoch (\d)", trained.first) == ["1", "2"]
     assert not re.findall(r"epoch (\d)", trained.second)  # it was done

@@ -83,12 +83,14 @@ def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sound = 0.3 * np.sin(2 * np.pi * time * (220, 331)) + 0.05 * rng.standard_normal((SAMPLES, 2))
     sound[:40_000] = 0
     soundfile.write(folder / "a.wav", sound, RATE)
+    at_once: list[str | Path] = []
     for name, options in FORMATS.items():
-        path = folder / name.removeprefix("|")
         if name.startswith("|"):
-            path.write_bytes(ffmpeg("-i", folder / "a.wav", *options.split(), "-"))
+            content = ffmpeg("-i", folder / "a.wav", *options.split(), "-")
+            (folder / name.removeprefix("|")).write_bytes(content)
         else:
-            ffmpeg("-i", folder / "a.wav", *options.split(), path)
+            at_once += [*options.split(), folder / name]
+    ffmpeg("-i", folder / "a.wav", *at_once)
     return folder
 
 

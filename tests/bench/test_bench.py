@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -120,20 +118,23 @@ def test_streams_are_measured_by_the_length_of_their_blocks(
         assert row["slowest block ms"] > 0
 
 
-def test_limits_from_the_command_line(tmp_path: Path) -> None:
+def test_limits_from_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "figures.json"
+    monkeypatch.setattr("wavesep.bench.timing.PAUSE", 0.0)
+    monkeypatch.setattr("wavesep.bench.apart", lambda job: job())
+    monkeypatch.setitem(limits.SIDES, "cpu", 512)
 
-    answer = subprocess.run(
-        [sys.executable, "-m", "wavesep", "bench", "limits", "--json", str(path)],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    assert main(["bench", "limits", "--json", str(path)]) == 0
 
+    said = capsys.readouterr().out
     figures = json.loads(path.read_text())
     assert list(figures) == ["machine", "limits"]
     assert figures["machine"]["cores"] >= 1
     assert all(row["rate"] > 1 for row in figures["limits"])
-    assert SECTIONS["limits"] in answer.stdout
-    assert "GFLOP/s" in answer.stdout
+    assert SECTIONS["limits"] in said
+    assert "GFLOP/s" in said
 
 
 def test_without_a_section_all_are_measured(

@@ -6,9 +6,7 @@ import contextlib
 import csv
 import importlib
 import io
-import os
 import pickle
-import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -75,16 +73,6 @@ def run(script: str, *arguments: object, code: int = 0) -> str:
             answer = end.code
     assert answer == code, errors.getvalue()
     return out.getvalue() + errors.getvalue()
-
-
-def run_apart(script: str, *arguments: object, code: int = 0) -> str:
-    """Run a script as a person does, in a process of its own, which starts others."""
-    answer = subprocess.run(
-        [sys.executable, str(DATA_PREP / script), *map(str, arguments)],
-        capture_output=True, text=True, env=os.environ | {"COLUMNS": "200"},
-    )  # fmt: skip
-    assert answer.returncode == code, answer.stderr
-    return answer.stdout + answer.stderr
 
 
 def by_path(folder: Path) -> dict[str, Entry]:

@@ -95,7 +95,7 @@ def test_download(site: tuple[str, list[str]], tmp_path: Path) -> None:
         f"{address}/gone.wav,vocals,,,,",
     ]
     links.write_text("\n".join(lines), encoding="utf-8")
-    arguments = [out, links, "--valid-share", 0, "--timeout", 1]
+    arguments = [out, links, "--valid-share", 0, "--timeout", 0.3]
 
     printed = run("download.py", *arguments, code=1)
 
@@ -120,7 +120,7 @@ def test_download(site: tuple[str, list[str]], tmp_path: Path) -> None:
     assert all(failed.values())
     # again: what is there is not asked for; the list of failures is one to be tried
     del asked[:]
-    run("download.py", out, out / "failed.csv", "--timeout", 1, code=1)
+    run("download.py", out, out / "failed.csv", "--timeout", 0.3, code=1)
     assert asked
     assert not {"/good.wav", "/cut.wav"} & {*asked}
     assert len(by_path(out)) == 2

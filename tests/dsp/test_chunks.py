@@ -50,7 +50,7 @@ def in_blocks(audio: Audio, cuts: list[int]) -> Iterator[Audio]:
         yield audio[:, start:end]
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(
     samples=st.integers(1, 400),
     frames=st.integers(1, 120),

@@ -25,10 +25,10 @@ def song(shared: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def excerpt(song: Path) -> Audio:
-    """Three seconds and a bit, from a minute into the song."""
+    """A second and a bit, of the singing in the song."""
     audio, rate = read_audio(song)
     assert rate == 44_100
-    return audio[60 * rate : 63 * rate + 123]
+    return audio[64 * rate : 65 * rate + 123]
 
 
 def test_chunks_of_a_real_song_leave_no_trace(excerpt: Audio) -> None:
@@ -40,7 +40,7 @@ def test_chunks_of_a_real_song_leave_no_trace(excerpt: Audio) -> None:
     whole = network.predict(np.concatenate(songs), verbose=0)
     whole = np.concatenate([*whole], axis=-1)[: len(excerpt)]
 
-    for seconds in (0.4, 1.5):
+    for seconds in (0.25, 0.7):
         separator = Separator(chunk_seconds=seconds, precision="float32")
         vocals = separator.separate(excerpt, 44_100)["vocals"]
         np.testing.assert_allclose(vocals, whole, atol=1e-5)
@@ -63,14 +63,14 @@ def test_the_shipped_model_is_better_than_nothing_on_unseen_singers(
     separator: Separator, shared: Path
 ) -> None:
     gains = []
-    for path in sorted((shared / "mir1k" / "valid" / "vocals").iterdir())[::21]:
+    for path in sorted((shared / "mir1k" / "valid" / "vocals").iterdir())[::42]:
         vocals, rate = read_audio(path)
         accompaniment, _ = read_audio(shared / "mir1k" / "valid" / "accompaniment" / path.name)
         mixture = vocals + accompaniment
         estimate = separator.separate(mixture, rate)["vocals"]
         gains.append(si_sdr(vocals, estimate) - si_sdr(vocals, mixture))
 
-    assert len(gains) == 4
+    assert len(gains) == 2
     assert np.mean(gains) > 1
 
 

@@ -37,12 +37,16 @@ class Server:
     """
 
     def __init__(
-        self, data: Path, *options: str, stderr: IO[str] | None = None, **variables: str
-    ) -> None:
+        self, data: Path, *options: str, stderr: IO[str] | None = None, cwd: Path | None = None,
+        **variables: str,
+    ) -> None:  # fmt: skip
         environment = {k: v for k, v in os.environ.items() if not k.startswith("WAVESEP_")}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "wavesep", "serve", "--data", data, "--port", "0", *options],
-            stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment | variables,
+            [
+                sys.executable, "-m", "wavesep", "serve", "--data", data, "--port", "0",
+                "--threads", "1", *options,  # on a busy machine, threads wait for each other
+            ],
+            stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment | variables, cwd=cwd,
         )  # fmt: skip
         assert self.process.stdout
         self.link = self.process.stdout.readline().split()[-1]

@@ -86,13 +86,16 @@ def examples(mixes: MixGenerator, architecture: Architecture) -> Examples:
     return Examples(mixes, make)
 
 
-# the U-Net is trained on what the frame CNN is trained on
-SLOW_CNN = pytest.param("frame_cnn", 4, 60, 1e-2, marks=pytest.mark.slow)
+# test_fit_apart.py trains a U-Net, and the test below a frame CNN
+SLOW = [
+    pytest.param("frame_cnn", 4, 60, 1e-2, marks=pytest.mark.slow),
+    pytest.param("unet", 4, 20, 2e-2, marks=pytest.mark.slow),
+]
 
 
 @pytest.mark.parametrize(
     ("kind", "batch_size", "batches", "learning_rate"),
-    [("wavenet", 2, 60, 2e-2), SLOW_CNN, ("unet", 4, 20, 2e-2)],
+    [("wavenet", 2, 60, 2e-2), *SLOW],
 )
 def test_four_stems(
     kind: str, batch_size: int, batches: int, learning_rate: float, folder: Path, tmp_path: Path

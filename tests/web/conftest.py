@@ -28,6 +28,10 @@ CONFIG = Config(
 )
 os.environ.update(CONFIG.to_environment())
 django.setup()
+if not CONFIG.database:  # no commit of these tests has to survive a power cut
+    settings.DATABASES["default"]["OPTIONS"]["init_command"] = (
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
+    )
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a fast one
 
 from django.contrib.auth.models import User  # noqa: E402

@@ -11,7 +11,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wavesep.web.urls  # noqa: F401 - it adds all routes to the interface
@@ -44,13 +44,21 @@ def fields(operation: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(data=st.data())
+@pytest.mark.parametrize("count", [5, pytest.param(50, marks=pytest.mark.slow)])
 def test_no_request_is_an_error_of_the_server(
-    owner: User, path: str, method: str, data: st.DataObject
+    owner: User, path: str, method: str, count: int
 ) -> None:
+    @settings(max_examples=count)
+    @given(data=st.data())
+    def check(data: st.DataObject) -> None:
+        answer = ask(owner, path, method, data)
+        assert answer.status_code < 500, answer.content
+
+    check()
+
+
+def ask(owner: User, path: str, method: str, data: st.DataObject) -> Any:
+    """Send any request to an operation; return the answer."""
     job = new_job(owner)
     client = Client(headers={"Host": "localhost"}, raise_request_exception=False)
     client.force_login(owner)
@@ -73,11 +81,10 @@ def test_no_request_is_an_error_of_the_server(
             name: data.draw(st.just(ours.get(name)) | BODIES, label=name)
             for name in data.draw(st.lists(st.sampled_from(names), unique=True))
         }
-    answer = client.generic(
+    return client.generic(
         method.upper(), f"{path}?{urlencode(query)}", json.dumps(body), "application/json",
         headers=headers,
     )  # fmt: skip
-    assert answer.status_code < 500, answer.content
 
 
 def test_every_change_of_a_model_has_its_migration() -> None:

@@ -235,7 +235,7 @@ def start_worker() -> subprocess.Popen[bytes]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_killed_workers_lose_nothing(owner: User, tmp_path: Path) -> None:
-    songs = [job_of(owner, noise(20 + i)) for i in range(3)]
+    songs = [job_of(owner, noise(10 + i)) for i in range(2)]
     rng = np.random.default_rng(1)
     worker = start_worker()
     try:

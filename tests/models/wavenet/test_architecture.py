@@ -44,7 +44,14 @@ def test_shapes_are_those_of_the_network(architecture: WaveNetArchitecture) -> N
     assert architecture.shapes == array_shapes(architecture.network())
 
 
-@pytest.mark.parametrize("name", WAVENETS)
+# large networks, which take long to build; others have the same layers
+SLOW = {"vossen2019", "folded"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in WAVENETS],
+)
 def test_operations_are_two_for_each_weight_of_a_kernel_and_frame(name: str) -> None:
     architecture = PRESETS[name].architecture
     network = architecture.network()
