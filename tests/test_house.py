@@ -12,7 +12,7 @@ import wavesep
 ROOT = Path(__file__).parents[1]
 FLOORS = (
     "cli | bench | web remote | evaluation | activity | separator | stream | systems | training"
-    " | engines | data | models | pictures | dsp | audio | atomic | errors"
+    " | workers | engines | data | models | pictures | dsp | audio | atomic | errors"
 )
 
 

@@ -15,7 +15,8 @@
     ├── OutputError (OSError)          a file cannot be written
     │   ├── OutputExistsError          the file exists already
     │   └── DiskFullError              the disk is full, or the file too large for it
-    └── RemoteError                    a server refuses a request, or does not answer
+    ├── RemoteError                    a server refuses a request, or does not answer
+    └── WorkerError                    a training worker cannot join the others, or one has ended
 """
 
 from __future__ import annotations
@@ -105,3 +106,7 @@ class RemoteError(WavesepError):
     def __init__(self, message: str, code: str = "") -> None:
         super().__init__(message)
         self.code = code
+
+
+class WorkerError(WavesepError):
+    """A worker of a training cannot join the others, or another worker has ended."""
