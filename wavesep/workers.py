@@ -15,12 +15,13 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from importlib import import_module
-from typing import IO, Any
+from io import BufferedRWPair
+from typing import Any
 
 from .errors import OptionError, WorkerError
 
-MEETING = 20.0  # seconds for all workers to meet
-CONNECTING = 120  # seconds from there until JAX has connected them, while Keras is loaded
+MEETING = 25.0  # seconds for all workers to meet
+CONNECTING = 60  # seconds from there until JAX has connected them, while Keras is loaded
 SILENCE = 30  # seconds without a sign of life after which JAX takes a worker for dead
 PARTING = 10  # seconds for all workers to end after the first
 PAUSE = 0.2  # seconds between two attempts to reach worker 0
@@ -78,7 +79,7 @@ def meet(host: str, port: int, workers: int, rank: int) -> None:
             raise WorkerError(
                 f"worker 0 cannot use port {port}: {error.strerror}; choose another port"
             ) from error
-        answers: dict[int, IO[bytes]] = {}
+        answers: dict[int, BufferedRWPair] = {}
         fault = receive(server, workers, answers, stack)
         for answer in answers.values():
             with suppress(OSError):
@@ -95,7 +96,7 @@ def listening(host: str) -> str:
 
 
 def receive(
-    server: socket.socket, workers: int, answers: dict[int, IO[bytes]], stack: ExitStack
+    server: socket.socket, workers: int, answers: dict[int, BufferedRWPair], stack: ExitStack
 ) -> str | None:
     """Wait for all other workers and keep their connections; return what is wrong, if anything."""
     until = time.monotonic() + MEETING
@@ -182,6 +183,7 @@ def joined(host: str, port: int, workers: int, rank: int, device: int | None) ->
             shutdown_timeout_seconds=PARTING, coordinator_bind_address=bind,
         )  # fmt: skip
         with keras.distribution.DataParallel(auto_shard_dataset=False).scope():
+            shared(b"")  # connects all
             yield
     except BaseException as error:
         # JAX would wait for the other workers, and they for this one
