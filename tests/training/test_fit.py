@@ -30,7 +30,7 @@ from wavesep.training import Validation, fit
 from wavesep.training.fit import BEST, CHECKPOINT, LOG
 from wavesep.training.resume import Progress
 
-from .conftest import Setup
+from .conftest import QUICK_XLA, Setup
 
 pytestmark = pytest.mark.usefixtures("no_board")
 
@@ -365,11 +365,6 @@ print(all(np.array_equal(array, other[name]) for name, array in one.items()))
 """
 
 
-# JAX spends most of these runs on compiling the same network again and again
-QUICK_XLA = {
-    "XLA_FLAGS": "--xla_backend_optimization_level=0",
-    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-}
 WITHOUT = "import sys; sys.modules['tensorflow'] = None\n" + TRAIN
 
 
