@@ -21,6 +21,7 @@ from typing import Any
 from .errors import OptionError, WorkerError
 
 MEETING = 25.0  # seconds for all workers to meet
+ANSWERING = 5.0  # seconds after it in which worker 0 tells the others what is wrong
 CONNECTING = 60  # seconds from there until JAX has connected them, while Keras is loaded
 SILENCE = 30  # seconds without a sign of life after which JAX takes a worker for dead
 PARTING = 10  # seconds for all workers to end after the first
@@ -28,8 +29,9 @@ PAUSE = 0.2  # seconds between two attempts to reach worker 0
 LONGEST = 1_000  # bytes of a message at the meeting
 LOOPBACK = ("127.0.0.1", "localhost")
 
+LOST = 3  # exit code of a worker that has lost the others
 # in JAX's errors of several types
-LOST = re.compile("gloo|nccl|coordination service", re.IGNORECASE)
+LOSS = re.compile("gloo|nccl|coordination service", re.IGNORECASE)
 
 REFUSALS = {
     "tensorflow": "Keras does not train on several workers with TensorFlow (Keras issue 20585)",
@@ -76,8 +78,9 @@ def meet(host: str, port: int, workers: int, rank: int) -> None:
         try:
             server = stack.enter_context(socket.create_server((listening(host), port)))
         except OSError as error:
+            why = os.strerror(error.errno or 0)
             raise WorkerError(
-                f"worker 0 cannot use port {port}: {error.strerror}; choose another port"
+                f"worker 0 cannot use port {port}: {why}; choose another port"
             ) from error
         answers: dict[int, BufferedRWPair] = {}
         fault = receive(server, workers, answers, stack)
@@ -133,7 +136,8 @@ def greet(host: str, port: int, workers: int, rank: int) -> None:
     until = time.monotonic() + MEETING
     while True:
         try:
-            connection = socket.create_connection((host, port), timeout=MEETING)
+            patience = max(until - time.monotonic(), PAUSE)
+            connection = socket.create_connection((host, port), timeout=patience)
             break
         except OSError as error:
             if time.monotonic() > until:
@@ -142,6 +146,7 @@ def greet(host: str, port: int, workers: int, rank: int) -> None:
                 ) from error
             time.sleep(PAUSE)
     try:
+        connection.settimeout(MEETING + ANSWERING)
         with closing(connection), connection.makefile("rwb") as file:
             file.write(json.dumps([rank, workers]).encode() + b"\n")
             file.flush()
@@ -186,9 +191,10 @@ def joined(host: str, port: int, workers: int, rank: int, device: int | None) ->
             shared(b"")  # connects all
             yield
     except BaseException as error:
+        lost = LOSS.search(str(error))
         # JAX would wait for the other workers, and they for this one
-        atexit.register(os._exit, 1)
-        if LOST.search(str(error)):
+        atexit.register(os._exit, LOST if lost else 1)
+        if lost:
             raise WorkerError("another worker has ended") from error
         raise
 

@@ -21,6 +21,7 @@ from wavesep.cli.workers import free_port
 from wavesep.models.arrays import load_arrays
 from wavesep.training import fit
 from wavesep.training.fit import CHECKPOINT, LOG, Watch
+from wavesep.workers import LOST
 
 from .conftest import QUICK_XLA, Setup
 
@@ -159,5 +160,5 @@ def test_only_worker_0_writes(trained: Trained) -> None:
 
 
 def test_a_dead_worker_ends_the_others(trained: Trained) -> None:
-    assert trained.codes == [1, -signal.SIGKILL]
+    assert trained.codes == [LOST, -signal.SIGKILL]
     assert trained.last_words == "another worker has ended"

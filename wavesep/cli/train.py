@@ -22,9 +22,9 @@ from ..models.base import Architecture
 from ..models.files import ModelFile, read_model_file
 from ..models.frame_cnn.architecture import ActivityArchitecture
 from ..models.presets import PRESETS
-from ..workers import LOOPBACK, joined, meet
+from ..workers import LOOPBACK, LOST, joined, meet
 from .console import INTERRUPTED, add_command, hushed
-from .workers import LOST, supervise
+from .workers import supervise
 
 if TYPE_CHECKING:  # these load Keras
     import keras
@@ -208,9 +208,7 @@ def check_workers(args: argparse.Namespace) -> None:
     if (args.coordinator is None) != (args.rank is None):
         raise OptionError("--coordinator and --rank are given together, or neither is")
     if args.rank is not None and not 0 <= args.rank < args.workers:
-        raise OptionError(
-            f"--rank must be from 0 to {args.workers - 1}, for {args.workers} workers"
-        )
+        raise OptionError(f"--rank must be from 0 to {args.workers - 1}, not {args.rank}")
 
 
 def run(args: argparse.Namespace, fit: Any) -> None:

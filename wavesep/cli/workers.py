@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import IO
 
 from ..errors import WorkerError
+from ..workers import LOST
 
-LOST = 3  # exit code of a worker that has lost the others
 RESTARTS = 3
 LOOK = 0.2  # seconds between two looks at the processes
 GRACE = 2.0  # seconds in which the others end after the first, and tell why
