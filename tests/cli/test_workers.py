@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from wavesep.cli import main, workers
 from wavesep.cli.workers import supervise
 from wavesep.errors import WorkerError
+from wavesep.models.arrays import load_arrays
+from wavesep.training.fit import CHECKPOINT, LOG
 from wavesep.workers import LOST
 
 # a worker that only knows its rank; each start leaves a file
@@ -183,3 +189,70 @@ def test_an_address_needs_a_host_and_a_port(
     with pytest.raises(SystemExit):
         main(["train", "a", "b", "--coordinator", address])
     assert f"invalid address value: '{address}'" in capsys.readouterr().err
+
+
+def train_command(tiny_file: Path, folder: Path, run: str, *options: str) -> list[str]:
+    """Return a short training of two songs."""
+    rng = np.random.default_rng(0)
+    for kind in ("vocals", "accompaniment"):
+        (folder / kind).mkdir(exist_ok=True)
+        for song in "ab":
+            sound = 0.1 * rng.standard_normal((44_100, 2))
+            soundfile.write(folder / kind / f"{song}.wav", sound, 44_100)
+    return [
+        sys.executable, "-m", "wavesep", "train", str(folder / "vocals"),
+        str(folder / "accompaniment"), "--start", str(tiny_file), "--epochs", "4", "--steps", "5",
+        "--seconds", "0.1", "--batch-size", "2", "--most", "1", "--run", str(folder / run),
+        *options,
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def jax_alone(tmp_path: Path) -> dict[str, str]:
+    """An environment with Keras on JAX, in which TensorFlow is not loaded: it takes long."""
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text("import sys; sys.modules['tensorflow'] = None")
+    paths = [str(site), *filter(None, [os.environ.get("PYTHONPATH")])]
+    quick = {"XLA_FLAGS": "--xla_backend_optimization_level=0"}
+    return os.environ | quick | {"KERAS_BACKEND": "jax", "PYTHONPATH": os.pathsep.join(paths)}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed")
+@pytest.mark.skipif(shutil.which("pgrep") is None, reason="pgrep finds the worker to kill")
+def test_a_run_whose_worker_is_killed_ends_as_one_of_one_worker(
+    tiny_file: Path, tmp_path: Path, jax_alone: dict[str, str]
+) -> None:
+    alone = train_command(tiny_file, tmp_path, "alone")
+    subprocess.run(alone, env=jax_alone, check=True, capture_output=True)
+    together = train_command(tiny_file, tmp_path, "together", "--workers", "2")
+    parent = subprocess.Popen(together, env=jax_alone, stderr=subprocess.PIPE, text=True)
+    log = tmp_path / "together" / LOG
+    while not log.exists():
+        assert parent.poll() is None
+        time.sleep(0.02)
+    found = ["pgrep", "-P", str(parent.pid), "-f", "--", "--rank 1"]
+    worker = subprocess.run(found, capture_output=True, text=True, check=True).stdout
+    os.kill(int(worker), signal.SIGKILL)
+    _, errors = parent.communicate(timeout=300)
+
+    assert parent.returncode == 0, errors
+    assert "worker 1 has died (SIGKILL): all workers start again from the checkpoint" in errors
+    one, two = (load_arrays(tmp_path / run / CHECKPOINT)[0] for run in ("alone", "together"))
+    for name, array in one.items():
+        np.testing.assert_allclose(two[name], array, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.slow
+def test_tensorflow_is_refused(tiny_file: Path, tmp_path: Path) -> None:
+    command = train_command(tiny_file, tmp_path, "run", "--workers", "2")
+    environment = os.environ | {"KERAS_BACKEND": "tensorflow"}
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True)
+
+    assert answer.returncode == 1
+    assert answer.stderr.splitlines()[-1] == (
+        "wavesep: Keras does not train on several workers with TensorFlow (Keras issue 20585): "
+        "set KERAS_BACKEND=jax"
+    )
+    assert not (tmp_path / "run").exists()

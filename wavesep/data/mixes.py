@@ -174,7 +174,7 @@ class MixGenerator(keras.utils.PyDataset):
         self.rows = range(batch_size)
         self._pair_weights = np.array([stems[0].seconds[i] for i, *_ in self.pairs])
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="mixes")
-        self._ahead: dict[tuple[int, int], list[Future[tuple[Audio, Audio]]]] = {}
+        self._ahead: dict[tuple[int, int, range], list[Future[tuple[Audio, Audio]]]] = {}
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
@@ -188,11 +188,11 @@ class MixGenerator(keras.utils.PyDataset):
         mixtures : float32 array, (rows, left_context + samples + right_context, channels)
         targets : float32 array, (rows, samples, channels * targets)
         """
-        futures = self._ahead.pop((self.epoch, index), None) or self._submit(index)
+        futures = self._ahead.pop((self.epoch, index, self.rows), None) or self._submit(index)
         following = (index + 1) % self.batches
         self._ahead = {}  # drops a batch that was prepared for another position
         if following:
-            self._ahead[self.epoch, following] = self._submit(following)
+            self._ahead[self.epoch, following, self.rows] = self._submit(following)
         examples = [future.result() for future in futures]
         return np.stack([m for m, _ in examples]), np.stack([t for _, t in examples])
 
