@@ -19,8 +19,9 @@ from wavesep.workers import meet
 
 @pytest.fixture(autouse=True)
 def short_meeting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait one second for others."""
+    """Wait one second for others, and one for a word."""
     monkeypatch.setattr(workers, "MEETING", 1.0)
+    monkeypatch.setattr(workers, "ANSWERING", 1.0)
 
 
 def met(*ranks: int, count: int, port: int | None = None) -> list[str]:

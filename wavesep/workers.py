@@ -21,7 +21,7 @@ from typing import Any
 from .errors import OptionError, WorkerError
 
 MEETING = 25.0  # seconds for all workers to meet
-ANSWERING = 5.0  # seconds after it in which worker 0 tells the others what is wrong
+ANSWERING = 5.0  # seconds to wait for a word at the meeting
 CONNECTING = 60  # seconds from there until JAX has connected them, while Keras is loaded
 SILENCE = 30  # seconds without a sign of life after which JAX takes a worker for dead
 PARTING = 10  # seconds for all workers to end after the first
@@ -110,7 +110,7 @@ def receive(
         except TimeoutError:
             missing = [str(rank) for rank in range(1, workers) if rank not in answers]
             return f"of {workers} workers, {', '.join(missing)} did not come in {MEETING:.0f} s"
-        stack.enter_context(connection).settimeout(MEETING)
+        stack.enter_context(connection).settimeout(ANSWERING)
         file = stack.enter_context(connection.makefile("rwb"))
         try:
             rank, count = map(int, json.loads(file.readline(LONGEST)))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import logging
 import math
 import os
 import sys
-from contextlib import ExitStack, redirect_stdout
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -169,8 +168,6 @@ def work(args: argparse.Namespace, stack: ExitStack) -> None:
             # workers on the same machine have a GPU each
             device = args.rank if host in LOOPBACK else None
             stack.enter_context(joined(host, port, args.workers, args.rank, device))
-    if args.rank:
-        stack.enter_context(redirect_stdout(io.StringIO()))
     run(args, fit)
 
 
@@ -225,6 +222,19 @@ def run(args: argparse.Namespace, fit: Any) -> None:
     network = build(args, architecture, file)
     stems, valid = open_stems(args, about.sources)
     mixes, validation, about = examples_of(args, architecture, sample_rate, about, stems, valid)
+    if not args.rank:
+        introduce(args, network, stems)
+    fit(
+        network, mixes, validation, run=args.folder, epochs=args.epochs,
+        learning_rate=args.learning_rate, patience=args.patience, about=about,
+        limit=args.workers * product_rate(device_type(None), args.precision),
+    )  # fmt: skip
+    if about.sources != ("activity",) and not args.rank:
+        print(f"listen: wavesep separate --model {args.folder}/best.safetensors SONG")
+
+
+def introduce(args: argparse.Namespace, network: keras.Model, stems: list[Clips]) -> None:
+    """Say what is trained, and on what."""
     for folder, clips in zip(args.stems, stems, strict=True):
         print(f"{folder}: {len(clips):,} files, {clips.seconds.sum() / 3600:.2g} hours")
     print(
@@ -232,13 +242,6 @@ def run(args: argparse.Namespace, fit: Any) -> None:
         f"{args.batch_size} mixtures; results are in {args.folder}/",
         flush=True,
     )
-    fit(
-        network, mixes, validation, run=args.folder, epochs=args.epochs,
-        learning_rate=args.learning_rate, patience=args.patience, about=about,
-        limit=args.workers * product_rate(device_type(None), args.precision),
-    )  # fmt: skip
-    if about.sources != ("activity",):
-        print(f"listen: wavesep separate --model {args.folder}/best.safetensors SONG")
 
 
 def read_about(args: argparse.Namespace) -> About:
