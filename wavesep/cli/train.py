@@ -227,7 +227,7 @@ def run(args: argparse.Namespace, fit: Any) -> None:
     fit(
         network, mixes, validation, run=args.folder, epochs=args.epochs,
         learning_rate=args.learning_rate, patience=args.patience, about=about,
-        limit=args.workers * product_rate(device_type(None), args.precision),
+        limit=product_rate(device_type(None), args.precision),
     )  # fmt: skip
     if about.sources != ("activity",) and not args.rank:
         print(f"listen: wavesep separate --model {args.folder}/best.safetensors SONG")

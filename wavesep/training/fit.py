@@ -105,8 +105,8 @@ def fit(
     about : About, optional
         Contents of the model files beside the network.
     limit : float, optional
-        Operations per second that the device can compute. With it, TensorBoard and ``log.jsonl``
-        have the share that training uses.
+        Operations per second that each worker's device can compute. With it, TensorBoard and
+        ``log.jsonl`` have the share that training uses.
 
     Returns
     -------
@@ -375,5 +375,6 @@ class RunCallback(Watch):
         speed = {"speed/audio_seconds_per_second": samples / mixes.sample_rate}
         operations = self.model.architecture.operations
         if self.run.limit and operations:
-            speed["speed/share_of_limit"] = samples * BACKWARD * operations / self.run.limit
+            limit = self.run.limit * place()[1]
+            speed["speed/share_of_limit"] = samples * BACKWARD * operations / limit
         return speed
