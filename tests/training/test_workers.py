@@ -26,11 +26,12 @@ from wavesep.workers import LOST
 from .conftest import QUICK_XLA, Setup
 
 pytestmark = [
+    pytest.mark.slow,  # two processes load Keras and compile the network
     pytest.mark.usefixtures("no_board"),
     pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed"),
 ]
 
-EPOCHS, STEPS = 3, 20
+EPOCHS, STEPS = 3, 8
 
 # the second worker dies when the third epoch begins
 WORKER = f"""
@@ -90,23 +91,20 @@ class Trained:
     seconds: float
 
 
-def train_alone(setup: Callable[[], Setup], run: Path, epochs: int | None = None) -> None:
-    """Train with one worker in this process; stop when ``epochs`` epochs are done."""
+def train_alone(setup: Callable[[], Setup], run: Path, copy: Path | None = None) -> None:
+    """Train with one worker in this process; copy the run when an epoch is done."""
     network, mixes, validation = setup()
     mixes.batches = STEPS
     begin = Watch.on_epoch_begin
 
-    def begin_or_stop(watch: Watch, epoch: int, logs: dict[str, float] | None = None) -> None:
+    def copy_and_begin(watch: Watch, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if epoch == 1 and copy:
+            shutil.copytree(run, copy)
         begin(watch, epoch, logs)
-        if epoch == epochs:
-            raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Watch, "on_epoch_begin", begin_or_stop)
-        try:
-            fit(network, mixes, validation, run=run, epochs=EPOCHS)
-        except KeyboardInterrupt:
-            assert epochs
+        patch.setattr(Watch, "on_epoch_begin", copy_and_begin)
+        fit(network, mixes, validation, run=run, epochs=EPOCHS)
 
 
 @pytest.fixture(scope="module")
@@ -115,8 +113,7 @@ def trained(
 ) -> Trained:
     """A run of one worker; and one of one, two and one worker, an epoch each."""
     folder = tmp_path_factory.mktemp("trained")
-    train_alone(setup, folder / "one")
-    train_alone(setup, folder / "two", epochs=1)
+    train_alone(setup, folder / "one", copy=folder / "two")
     begin, port = time.monotonic(), str(free_port())
     workers = [
         subprocess.Popen(
