@@ -51,7 +51,7 @@ def supervise(argv: Sequence[str], workers: int) -> int:
         codes = train_once(argv, workers)
         if not any(codes):
             return 0
-        if wrong := [code for code in codes if code is not None and code > 0 and code != LOST]:
+        if wrong := [code for code in codes if code and has_told(code)]:
             return wrong[0]
         said = ended(codes)
         if restarts < RESTARTS:
@@ -81,9 +81,15 @@ def train_once(argv: Sequence[str], workers: int) -> list[int | None]:
             if any(codes) or None not in codes:
                 break
             time.sleep(LOOK)
-        for child, code in zip(children, codes, strict=True):
-            child.report(code)
+        if not has_told(codes[0]):  # else all have found the same
+            for child, code in zip(children, codes, strict=True):
+                child.report(code)
         return codes
+
+
+def has_told(code: int | None) -> bool:
+    """Tell if a worker has ended with an error of its own, and said which."""
+    return code is not None and code > 0 and code != LOST
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,7 @@ class Child:
 
     def report(self, code: int | None) -> None:
         """Show the last message of a worker that has failed by itself."""
-        if self.messages and code is not None and code > 0 and code != LOST:
+        if self.messages and has_told(code):
             self.messages.seek(0)
             lines = self.messages.read().decode(errors="replace").splitlines()
             log.error("worker %d: %s", self.rank, lines[-1] if lines else f"exit code {code}")
