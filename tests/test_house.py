@@ -12,8 +12,8 @@ import wavesep
 ROOT = Path(__file__).parents[1]
 FLOORS = (
     "cli | bench | catalogue web remote | evaluation | activity export | separator"
-    " | stream | systems | training | engines | data | models | pictures | dsp | audio stores"
-    " | atomic | errors"
+    " | stream | systems | training | workers | engines | data | models | pictures | dsp"
+    " | audio stores | atomic | errors"
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -206,7 +207,7 @@ import train_on_gpu as t
 
 network, _ = t.build(sys.argv[1], "bfloat16")
 network.compile(optimizer=network.architecture.recipe().optimizer(1e-3))
-trainer = t.Trainer(network, 1e-3)
+trainer = t.Trainer(network, 1e-3, t.Workers())
 t.keep_numbers()
 frames = 4 * network.architecture.frame_size
 target = torch.randn(2, frames, 1)
@@ -305,3 +306,86 @@ def test_train_on_gpu_goes_on_where_it_was(trained: Trained, cells_file: Path) -
         before.arrays["analysis_bands/kernel"].astype(np.float16),
     )
     assert not np.allclose(model.arrays["mask/bias"], before.arrays["mask/bias"], atol=1e-4)
+
+
+# one worker, and two as torchrun starts them; all are forks, which start at once
+TWO_STEPS = """
+import multiprocessing, os, sys
+import keras, numpy as np, torch
+import train_on_gpu as t
+
+def steps(name, environment):
+    os.environ |= environment
+    workers = t.Workers()
+    network, _ = t.build(sys.argv[1], "float32")
+    network.compile(optimizer=network.architecture.recipe().optimizer(1e-2))
+    trainer = t.Trainer(network, 1e-3, workers)
+    torch.manual_seed(0)
+    frames = 4 * network.architecture.frame_size
+    targets = 0.1 * torch.randn(2, 4, frames, 2)
+    mixtures = 0.1 * torch.randn(2, 4, network.left_context + frames + network.right_context, 2)
+    share = 4 // workers.count
+    rows = slice(workers.rank * share, (workers.rank + 1) * share)
+    for mixture, target in zip(mixtures, targets):
+        trainer.train(mixture[rows], target[rows])
+    weights = {f"{i}": w.detach().numpy().copy() for i, w in enumerate(trainer.weights)}
+    np.savez(name, loss=float(trainer.loss), **weights)
+    if workers.rank:
+        with torch.no_grad():
+            torch._foreach_zero_(trainer.weights)
+    given = workers.give(str(workers.rank), t.state_tensors(network))
+    assert (given, workers.tell(float(workers.rank))) == ("0", 0.0)
+    for i, weight in enumerate(trainer.weights):
+        np.testing.assert_array_equal(weight.detach().numpy(), weights[f"{i}"])
+    workers.part()
+
+address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": sys.argv[2], "WORLD_SIZE": "2"}
+ways = {"one": {}, "two": address | {"RANK": "0"}, "other": address | {"RANK": "1"}}
+fork = multiprocessing.get_context("fork").Process
+processes = [fork(target=steps, args=way) for way in ways.items()]
+for process in processes:
+    process.start()
+for process in processes:
+    process.join()
+sys.exit(any(process.exitcode for process in processes))
+"""
+
+
+def test_two_workers_take_the_steps_of_one(tiny_file: Path, tmp_path: Path) -> None:
+    """A network without batch normalisation, which each worker applies to its share."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+    environment = {"KERAS_BACKEND": "torch", "PYTHONPATH": os.pathsep.join(sys.path)}
+    answer = subprocess.run(
+        [sys.executable, "-c", TWO_STEPS, str(tiny_file), port],
+        capture_output=True, text=True, cwd=tmp_path,
+        env=os.environ | environment | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+
+    one, two, other = (np.load(tmp_path / f"{name}.npz") for name in ("one", "two", "other"))
+    for name, array in one.items():
+        np.testing.assert_allclose(two[name], array, atol=1e-5, err_msg=name)
+        np.testing.assert_array_equal(two[name], other[name])
+
+
+@pytest.mark.slow
+def test_torchrun_trains_on_two_workers(cells_file: Path, tmp_path: Path) -> None:
+    for kind in ("vocals", "accompaniment"):
+        (tmp_path / kind).mkdir()
+        soundfile.write(tmp_path / kind / "a.wav", noise(300_000), 44_100)
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone",
+        "--", str(EXAMPLES / "train_on_gpu.py"), "--start", str(cells_file), "--vocals", "vocals",
+        "--accompaniment", "accompaniment", "--valid", ".", "--seconds", "0.2", "--epoch", "0.1",
+        "--batch-size", "2", "--hours", "0.02", "--run", "run",
+    ]  # fmt: skip
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+
+    for epochs in (["1", "2"], []):
+        answer = subprocess.run(
+            command, capture_output=True, text=True, cwd=tmp_path, env=environment
+        )
+        assert answer.returncode == 0, answer.stderr
+        assert re.findall(r"epoch (\d)", answer.stderr) == epochs
+    assert read_model_file(tmp_path / "run" / "epoch02.safetensors").parameters

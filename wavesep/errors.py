@@ -17,7 +17,8 @@
     │   └── DiskFullError              the disk is full, or the file too large for it
     ├── StoreError                     an object store cannot be reached or used
     ├── RemoteError                    a server refuses a request, or does not answer
-    └── CatalogueError                 a catalogue cannot go on
+    ├── CatalogueError                 a catalogue cannot go on
+    └── WorkerError                    a training worker cannot join the others, or one has ended
 """
 
 from __future__ import annotations
@@ -141,3 +142,7 @@ class RemoteError(WavesepError):
 
 class CatalogueError(WavesepError):
     """A catalogue cannot go on: no worker starts, or too many songs fail."""
+
+
+class WorkerError(WavesepError):
+    """A worker of a training cannot join the others, or another worker has ended."""

@@ -3,12 +3,14 @@ r"""Train a WaveNet with a filterbank on a GPU in a limited time (PyTorch).
     python examples/weights/train_on_gpu.py --vocals MIR1K/train/vocals singing \
         --accompaniment MIR1K/train/accompaniment instrumentals --valid MIR1K/valid --seconds 600
 
-It differs from ``wavesep train`` in three ways: mixtures are made on the GPU, a step is one CUDA
-graph, and the learning rate falls to zero as a cosine of time. A folder that is given twice is
+It differs from ``wavesep train`` in three ways: mixtures are made on the GPU, a step is two CUDA
+graphs, and the learning rate falls to zero as a cosine of time. A folder that is given twice is
 drawn twice as often. An epoch lasts --epoch seconds. At its end, the mean of the last weights is
 measured and saved. Run the same command again to continue after the last whole epoch. With
 --voices, it also reads the files that data_prep/change_voices.py writes below that folder during
-the training. For a trial, it runs without a GPU, too.
+the training. For a trial, it runs without a GPU, too. ``torchrun --nproc-per-node N`` before the
+script trains on N GPUs, each with its share of every batch. Batch normalisation then uses the
+statistics of each share.
 """
 
 import argparse
@@ -27,6 +29,7 @@ import keras
 import numpy as np
 import torch
 from gpu_mixes import RATE, Bank, Mixer, Voices
+from gpu_workers import Workers
 from keras import ops
 
 from wavesep.audio import TWO_STEMS
@@ -39,7 +42,12 @@ from wavesep.models.files import ModelFile, read_model_file
 from wavesep.models.recipe import BACKWARD
 from wavesep.training import Validation
 from wavesep.training.fit import BEST, CHECKPOINT
-from wavesep.training.resume import Progress, load_checkpoint, save_checkpoint
+from wavesep.training.resume import (
+    Progress,
+    load_checkpoint,
+    save_checkpoint,
+    state_variables,
+)  # fmt: skip
 
 SECONDS = 5  # of each mixture in the loss, without the context
 WARM_UP = 0.02  # share of the time in which the learning rate rises
@@ -48,6 +56,7 @@ INNER = ("encoder", "layer", "hints", "cell_", "spectrum_", "hinted", "mask_relu
 LAST = 1000  # largest number of steps in the mean of the weights
 FLOOR = 0.01  # error power over target power: an error below -20 dB hardly counts
 SETTINGS = ("start", "seconds", "epoch", "batch_size", "learning_rate", "db", "precision", "seed")
+AGREED = 20  # steps from one look at the clock of worker 0 to the next
 SILENT = 1e-3  # RMS; a quieter target has no error in dB
 
 Step = Callable[[torch.Tensor, torch.Tensor], None]
@@ -110,11 +119,13 @@ class Trainer:
         Compiled.
     db : float
         Weight of the error in dB: ``share`` of `loss_of`.
+    workers : Workers
     """
 
-    def __init__(self, network: keras.Model, db: float) -> None:
+    def __init__(self, network: keras.Model, db: float, workers: Workers) -> None:
         self.network = network
         self.db = db
+        self.workers = workers
         self.variables = network.trainable_variables
         network.optimizer.build(self.variables)
         self.weights = [v.value for v in network.variables if v.value.is_floating_point()]
@@ -122,15 +133,33 @@ class Trainer:
         self.pace = torch.ones((), device=self.means[0].device)  # weight of a step in the mean
         self.loss = torch.zeros((), device=self.means[0].device)
         self.steps = 0
+        # the gradients and the loss, which the workers average at once
+        sizes = [math.prod(v.shape) for v in self.variables]
+        self.flat = torch.zeros(sum(sizes) + 1, device=self.means[0].device)
+        *parts, self.last_loss = torch.split(self.flat, [*sizes, 1])
+        self.gradients = [
+            part.view(tuple(v.shape)) for part, v in zip(parts, self.variables, strict=True)
+        ]
 
     def train(self, mixture: torch.Tensor, target: torch.Tensor) -> None:
         """Take one step."""
+        self.backward(mixture, target)
+        self.workers.average(self.flat)
+        self.update()
+
+    def backward(self, mixture: torch.Tensor, target: torch.Tensor) -> None:
+        """Compute the gradients and the loss of this worker's share of a batch."""
         parameters = [v.value for v in self.variables]
         loss = loss_of(self.network(mixture, training=True), target, self.db)
         gradients = torch.autograd.grad(loss, parameters)
         with torch.no_grad():
-            self.network.optimizer.apply(gradients, self.variables)
-            self.loss.lerp_(loss, 0.02)
+            torch.cat([part.flatten() for part in (*gradients, loss)], out=self.flat)
+
+    def update(self) -> None:
+        """Change the weights, and their means, by the gradients."""
+        with torch.no_grad():
+            self.network.optimizer.apply(self.gradients, self.variables)
+            self.loss.lerp_(self.last_loss[0], 0.02)
             for mean, weight in zip(self.means, self.weights, strict=True):
                 mean.lerp_(weight, self.pace)
 
@@ -142,7 +171,10 @@ class Trainer:
         torch._foreach_copy_(self.means, own)
 
     def as_graph(self, batch_size: int, length: int, samples: int) -> Step:
-        """Return `train` as one CUDA graph: its kernels run without Python between them."""
+        """Return `train` as two CUDA graphs: their kernels run without Python between them.
+
+        Between the graphs, the workers average their gradients.
+        """
         before = [w.clone() for w in self.weights]
         mixture, target = (
             torch.randn(batch_size, size, 1, device=self.pace.device) for size in (length, samples)
@@ -154,9 +186,11 @@ class Trainer:
             for _ in range(3):  # cuDNN selects its algorithms, buffers are allocated
                 self.train(mixture, target)
         torch.cuda.current_stream().wait_stream(aside)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            self.train(mixture, target)
+        backward, update = torch.cuda.CUDAGraph(), torch.cuda.CUDAGraph()
+        with torch.cuda.graph(backward):
+            self.backward(mixture, target)
+        with torch.cuda.graph(update):
+            self.update()
         torch.backends.cudnn.benchmark = False  # validation has other shapes, each only once
         with torch.no_grad():  # undo these steps
             torch._foreach_copy_(self.weights, before)
@@ -167,7 +201,9 @@ class Trainer:
         def step(new_mixture: torch.Tensor, new_target: torch.Tensor) -> None:
             mixture.copy_(new_mixture)
             target.copy_(new_target)
-            graph.replay()
+            backward.replay()
+            self.workers.average(self.flat)
+            update.replay()
 
         return step
 
@@ -216,13 +252,17 @@ def main() -> None:
     """Read the command line and train."""
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    workers = Workers()
+    device = workers.device
+    share, rest = divmod(args.batch_size, workers.count)
+    if rest:
+        parser.error(f"--batch-size must be a multiple of {workers.count}, the number of workers")
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    keras.utils.set_random_seed(args.seed)
+    keras.utils.set_random_seed(args.seed + workers.rank)
 
     network, file = build(args.start, args.precision)
     network.compile(optimizer=network.architecture.recipe().optimizer(args.learning_rate))
-    trainer = Trainer(network, args.db)
+    trainer = Trainer(network, args.db, workers)
     keep_numbers()
     frame = network.architecture.frame_size
     form = {
@@ -232,7 +272,7 @@ def main() -> None:
     }
     step: Step = trainer.train
     if device.type == "cuda":
-        step = trainer.as_graph(args.batch_size, sum(form.values()), form["samples"])
+        step = trainer.as_graph(share, sum(form.values()), form["samples"])
 
     vocals, accompaniment = Bank(args.hours, device), Bank(args.hours, device)
     for bank, folders in ((vocals, args.vocals), (accompaniment, args.accompaniment)):
@@ -241,25 +281,25 @@ def main() -> None:
     valid = [Clips(args.valid / stem) for stem in TWO_STEMS]
     validation = Validation(*valid, **form, channels=1, most=args.most)
     mixer = Mixer(
-        vocals, accompaniment, **form, batch_size=args.batch_size, aligned_share=ALIGNED_SHARE,
+        vocals, accompaniment, **form, batch_size=share, aligned_share=ALIGNED_SHARE,
         augmentation=Augmentation(), production=Production(),
     )  # fmt: skip
     voices = Voices(args.voices, vocals)
     settings = {name: value for name, value in vars(args).items() if name in SETTINGS}
-    progress = load_checkpoint(args.run / CHECKPOINT, network, settings)
+    progress = Progress(settings)
+    if workers.rank == 0:
+        progress = load_checkpoint(args.run / CHECKPOINT, network, settings)
     seconds_a_step = args.batch_size * form["samples"] / RATE
 
-    while (done := progress.epoch * args.epoch) < args.seconds:
-        mixer.rng = np.random.default_rng((args.seed, progress.epoch))
-        begin, steps = time.perf_counter(), 0
-        while (spent := time.perf_counter() - begin) < args.epoch:
-            if steps % 20 == 0:  # both calls wait for the GPU
-                trainer.set_rate(args.learning_rate * rate_at((done + spent) / args.seconds))
-                voices.read()
-            step(*mixer.batch())
-            steps += 1
-            trainer.steps += 1
+    while True:
+        progress = workers.give(progress, state_tensors(network))
+        if (done := progress.epoch * args.epoch) >= args.seconds:
+            break
+        mixer.rng = np.random.default_rng((args.seed, progress.epoch, workers.rank))
+        steps, spent = train_epoch(trainer, step, mixer, voices, done, args)
         audio = steps * seconds_a_step / spent
+        if workers.rank:
+            continue
         trainer.swap()
         scores = validation.score(validation.estimate(network.predict_on_batch))
         progress.scores.append(scores.best)
@@ -277,6 +317,31 @@ def main() -> None:
             "epoch %d: %s",
             progress.epoch, json.dumps({k: float(f"{v:.4g}") for k, v in shown.items()}),
         )  # fmt: skip
+    workers.part()
+
+
+def train_epoch(
+    trainer: Trainer, step: Step, mixer: Mixer, voices: Voices, done: float,
+    args: argparse.Namespace,
+) -> tuple[int, float]:  # fmt: skip
+    """Train for an epoch by the clock of worker 0; return the steps and the seconds it took."""
+    begin, steps, spent = time.perf_counter(), 0, 0.0
+    while True:
+        if trainer.workers.count == 1 or steps % AGREED == 0:
+            spent = trainer.workers.tell(time.perf_counter() - begin)
+        if spent >= args.epoch:
+            return steps, spent
+        if steps % AGREED == 0:  # both calls wait for the GPU
+            trainer.set_rate(args.learning_rate * rate_at((done + spent) / args.seconds))
+            voices.read()
+        step(*mixer.batch())
+        steps += 1
+        trainer.steps += 1
+
+
+def state_tensors(network: keras.Model) -> list[torch.Tensor]:
+    """Return all that training changes: the weights and the state of the optimizer."""
+    return [variable.value for variable in state_variables(network).values()]
 
 
 def save_model(file: ModelFile, network: keras.Model, run: Path, progress: Progress) -> None:

@@ -61,6 +61,16 @@ def test_the_same_seed_gives_the_same_batches(stems: tuple[Clips, Clips], worker
                 np.testing.assert_array_equal(mine, theirs)
 
 
+@pytest.mark.parametrize("rows", [range(1), range(1, 3), range(3)])
+def test_rows_are_those_of_the_whole_batch(stems: tuple[Clips, Clips], rows: range) -> None:
+    whole, mixes = generator(stems, seed=7), generator(stems, seed=7)
+    assert len(mixes[0][0]) == 3  # prepares the next batch with all rows
+    mixes.rows = rows
+    for index in (1, 2, 0):
+        for mine, all_rows in zip(mixes[index], whole[index], strict=True):
+            np.testing.assert_array_equal(mine, all_rows[rows.start : rows.stop])
+
+
 def test_seeds_epochs_batches_and_examples_differ(stems: tuple[Clips, Clips]) -> None:
     seen = set()
     for seed in (0, 1):

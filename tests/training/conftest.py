@@ -17,6 +17,11 @@ from wavesep.training import Validation
 
 RATE = 8_000
 Setup = tuple[WaveNet, MixGenerator, Validation]
+# JAX spends most of these runs on compiling the same network again and again
+QUICK_XLA = {
+    "XLA_FLAGS": "--xla_backend_optimization_level=0",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+}
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,8 @@ from wavesep import load_model
 from wavesep.models.arrays import load_arrays
 from wavesep.training.fit import BEST, CHECKPOINT
 
+from .conftest import QUICK_XLA
+
 TRAIN = """
 import sys, keras
 from wavesep import WaveNet
@@ -118,11 +120,6 @@ print(all(np.array_equal(array, other[name]) for name, array in one.items()))
 """
 
 
-# JAX spends most of these runs on compiling the same network again and again
-QUICK_XLA = {
-    "XLA_FLAGS": "--xla_backend_optimization_level=0",
-    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-}
 WITHOUT = "import sys; sys.modules['tensorflow'] = None\n" + TRAIN
 MIXTURE = np.random.default_rng(4).standard_normal((1, 200, 2)).astype(np.float32)
 ESTIMATE = """

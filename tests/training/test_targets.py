@@ -216,3 +216,7 @@ def test_vocal_activity_is_learnt(folder: Path, tmp_path: Path) -> None:
     first, again = mixes.example(1, 2, 3), mixes.example(1, 2, 3)
     np.testing.assert_array_equal(first[0], again[0])
     assert first[1] == again[1]
+    whole = mixes[5]
+    mixes.rows = range(4, 8)
+    for rows, all_rows in zip(mixes[5], whole, strict=True):
+        np.testing.assert_allclose(rows, all_rows[4:8], atol=1e-6)

@@ -72,7 +72,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     If the environment variable WAVESEP_DEBUG is set, the log has every message.
     """
+    argv = sys.argv[1:] if argv is None else argv
     args = parser().parse_args(argv)
+    args.argv = argv
     with os.fdopen(os.dup(2), "w") as stderr:  # still works while `hushed` redirects descriptor 2
         stream = cast(TextIO, PatientStream(stderr))
         console = Console(file=stream)

@@ -73,7 +73,7 @@ def song_bar(console: Console, quiet: bool = False) -> Progress:
 
 @contextmanager
 def hushed() -> Iterator[None]:
-    """Hide the lines that TensorFlow writes from C++ while it loads.
+    """Hide the lines that TensorFlow and JAX write from C++ while they load and connect.
 
     No setting of TensorFlow hides all of them. They are shown if TF_CPP_MIN_LOG_LEVEL is set.
     """
@@ -81,14 +81,16 @@ def hushed() -> Iterator[None]:
         yield
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    stderr = os.dup(2)
+    streams = {number: os.dup(number) for number in (1, 2)}
     with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
+        for number in streams:
+            os.dup2(nowhere.fileno(), number)
     try:
         yield
     finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
+        for number, stream in streams.items():
+            os.dup2(stream, number)
+            os.close(stream)
 
 
 def printable(text: str) -> str:

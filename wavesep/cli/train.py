@@ -8,6 +8,7 @@ import logging
 import math
 import os
 import sys
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from ..audio import TWO_STEMS
-from ..errors import OptionError, OtherRunError
+from ..errors import OptionError, OtherRunError, WorkerError
 from ..models.base import Architecture
 from ..models.files import ModelFile, read_model_file
 from ..models.frame_cnn.architecture import ActivityArchitecture
 from ..models.presets import PRESETS
+from ..workers import LOOPBACK, LOST, joined, meet
 from .console import INTERRUPTED, add_command, hushed
+from .workers import supervise
 
 if TYPE_CHECKING:  # these load Keras
     import keras
@@ -47,9 +50,13 @@ of different songs need --valid. "--epochs 2 --steps 10" is a short trial.
 
 "--preset vocal_activity --labels clips.csv" trains the network that detects
 singing.
+
+With "--workers N", N processes on this machine train together, each on its
+share of every batch. On several machines, start N processes of the same command
+with --coordinator and --rank. Workers need KERAS_BACKEND=jax.
 """
 STOPPED = "stopped: run the same command to resume; at most five minutes are lost"
-COUNTS = ("epochs", "steps", "batch_size", "most")
+COUNTS = ("epochs", "steps", "batch_size", "most", "workers")
 
 log = logging.getLogger("wavesep")
 
@@ -93,6 +100,12 @@ def add_train(commands: Any) -> None:
     add("--strict", action="store_true",
         help="stop if a file cannot be opened (default: skip it)")
     add("--seed", type=int, default=0)
+    add("--workers", type=int, default=1, metavar="N",
+        help="processes that train together (default: %(default)s)")
+    add("--coordinator", type=address, metavar="HOST:PORT",
+        help="where worker 0 listens, if the workers are started one by one")
+    add("--rank", type=int, metavar="R",
+        help="this process is worker R of N, from 0, if they are started one by one")
     add("--card", type=Path, metavar="JSON", help="licence and data card for the model file")
     # fmt: on
 
@@ -110,20 +123,52 @@ def train(args: argparse.Namespace, console: Console) -> int:
         If the model of ``--start`` or the checkpoint cannot be read.
     OutputError
         If a file cannot be written.
+    WorkerError
+        If a worker dies again and again.
     """
     del console  # training prints its own progress
     check(args)
-    log.setLevel(min(log.getEffectiveLevel(), logging.INFO))
     try:
-        with hushed():  # TensorFlow writes a dozen lines while it loads
-            from ..training import fit
-        run(args, fit)
+        if args.workers > 1 and args.rank is None:
+            return supervise(args.argv, args.workers)
+        with ExitStack() as stack:
+            work(args, stack)
     except OtherRunError as error:
         raise OtherRunError(f"{error} (--run)") from error
+    except WorkerError as error:
+        if args.rank is None:
+            raise
+        print(f"wavesep: {error}", file=sys.stderr)
+        return LOST
     except KeyboardInterrupt:
         print(STOPPED, file=sys.stderr)
         return INTERRUPTED
     return 0
+
+
+def address(text: str) -> tuple[str, int]:
+    """Return the host and the port of "HOST:PORT"."""
+    host, _, port = text.rpartition(":")
+    if not host or not 0 < int(port) < 65_536:
+        raise ValueError
+    return host, int(port)
+
+
+def work(args: argparse.Namespace, stack: ExitStack) -> None:
+    """Train in this process, alone or as one of several workers; only worker 0 shows something."""
+    if not args.rank:
+        log.setLevel(min(log.getEffectiveLevel(), logging.INFO))
+    host, port = args.coordinator or ("", 0)
+    if args.workers > 1:
+        meet(host, port, args.workers, args.rank)
+    with hushed():  # TensorFlow writes a dozen lines while it loads
+        from ..training import fit
+
+        if args.workers > 1:
+            # workers on the same machine have a GPU each
+            device = args.rank if host in LOOPBACK else None
+            stack.enter_context(joined(host, port, args.workers, args.rank, device))
+    run(args, fit)
 
 
 def check(args: argparse.Namespace) -> None:
@@ -141,6 +186,26 @@ def check(args: argparse.Namespace) -> None:
             raise OptionError(f"--{name.replace('_', '-')} must be 1 or more")
     if not 0 < args.seconds < math.inf:
         raise OptionError("--seconds must be more than 0")
+    check_workers(args)
+
+
+def check_workers(args: argparse.Namespace) -> None:
+    """Check the options of workers.
+
+    Raises
+    ------
+    OptionError
+        If one is invalid.
+    """
+    if args.batch_size % args.workers:
+        raise OptionError(
+            f"{args.workers} workers cannot have equal shares of {args.batch_size} mixtures: "
+            f"--batch-size must be a multiple of {args.workers}"
+        )
+    if (args.coordinator is None) != (args.rank is None):
+        raise OptionError("--coordinator and --rank are given together, or neither is")
+    if args.rank is not None and not 0 <= args.rank < args.workers:
+        raise OptionError(f"--rank must be from 0 to {args.workers - 1}, not {args.rank}")
 
 
 def run(args: argparse.Namespace, fit: Any) -> None:
@@ -157,6 +222,19 @@ def run(args: argparse.Namespace, fit: Any) -> None:
     network = build(args, architecture, file)
     stems, valid = open_stems(args, about.sources)
     mixes, validation, about = examples_of(args, architecture, sample_rate, about, stems, valid)
+    if not args.rank:
+        introduce(args, network, stems)
+    fit(
+        network, mixes, validation, run=args.folder, epochs=args.epochs,
+        learning_rate=args.learning_rate, patience=args.patience, about=about,
+        limit=product_rate(device_type(None), args.precision),
+    )  # fmt: skip
+    if about.sources != ("activity",) and not args.rank:
+        print(f"listen: wavesep separate --model {args.folder}/best.safetensors SONG")
+
+
+def introduce(args: argparse.Namespace, network: keras.Model, stems: list[Clips]) -> None:
+    """Say what is trained, and on what."""
     for folder, clips in zip(args.stems, stems, strict=True):
         print(f"{folder}: {len(clips):,} files, {clips.seconds.sum() / 3600:.2g} hours")
     print(
@@ -164,13 +242,6 @@ def run(args: argparse.Namespace, fit: Any) -> None:
         f"{args.batch_size} mixtures; results are in {args.folder}/",
         flush=True,
     )
-    fit(
-        network, mixes, validation, run=args.folder, epochs=args.epochs,
-        learning_rate=args.learning_rate, patience=args.patience, about=about,
-        limit=product_rate(device_type(None), args.precision),
-    )  # fmt: skip
-    if about.sources != ("activity",):
-        print(f"listen: wavesep separate --model {args.folder}/best.safetensors SONG")
 
 
 def read_about(args: argparse.Namespace) -> About:

@@ -93,6 +93,8 @@ class ActivityExamples(keras.utils.PyDataset):
     ----------
     epoch : int
         The epoch of the batches; `wavesep.training.fit` sets it.
+    rows : range
+        The examples of each batch that are made; see `MixGenerator`.
 
     Raises
     ------
@@ -130,14 +132,15 @@ class ActivityExamples(keras.utils.PyDataset):
         self.augmentation = augmentation or Augmentation()
         self.seed = seed
         self.epoch = 0
+        self.rows = range(batch_size)
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
         return self.batches
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return batch ``index`` of the epoch: ``(batch, bins, frames)`` and ``(batch, 1)``."""
-        examples = [self.example(self.epoch, index, k) for k in range(self.batch_size)]
+        """Return batch ``index`` of the epoch: ``(rows, bins, frames)`` and ``(rows, 1)``."""
+        examples = [self.example(self.epoch, index, k) for k in self.rows]
         sounds = np.stack([sound for sound, _ in examples])
         sung = np.array([[sung] for _, sung in examples], np.float32)
         return np.abs(self.stft.analyse(sounds)), sung

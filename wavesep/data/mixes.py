@@ -124,6 +124,9 @@ class MixGenerator(keras.utils.PyDataset):
     ----------
     epoch : int
         The epoch of the batches; `wavesep.training.fit` sets it.
+    rows : range
+        The examples of each batch that are made: all, unless there are several training workers;
+        `wavesep.training.fit` sets it.
 
     Raises
     ------
@@ -168,9 +171,10 @@ class MixGenerator(keras.utils.PyDataset):
         self.production = production
         self.seed = seed
         self.epoch = 0
+        self.rows = range(batch_size)
         self._pair_weights = np.array([stems[0].seconds[i] for i, *_ in self.pairs])
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="mixes")
-        self._ahead: dict[tuple[int, int], list[Future[tuple[Audio, Audio]]]] = {}
+        self._ahead: dict[tuple[int, int, range], list[Future[tuple[Audio, Audio]]]] = {}
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
@@ -181,21 +185,19 @@ class MixGenerator(keras.utils.PyDataset):
 
         Returns
         -------
-        mixtures : float32 array, (batch_size, left_context + samples + right_context, channels)
-        targets : float32 array, (batch_size, samples, channels * targets)
+        mixtures : float32 array, (rows, left_context + samples + right_context, channels)
+        targets : float32 array, (rows, samples, channels * targets)
         """
-        futures = self._ahead.pop((self.epoch, index), None) or self._submit(index)
+        futures = self._ahead.pop((self.epoch, index, self.rows), None) or self._submit(index)
         following = (index + 1) % self.batches
         self._ahead = {}  # drops a batch that was prepared for another position
         if following:
-            self._ahead[self.epoch, following] = self._submit(following)
+            self._ahead[self.epoch, following, self.rows] = self._submit(following)
         examples = [future.result() for future in futures]
         return np.stack([m for m, _ in examples]), np.stack([t for _, t in examples])
 
     def _submit(self, index: int) -> list[Future[tuple[Audio, Audio]]]:
-        return [
-            self._threads.submit(self.example, self.epoch, index, k) for k in range(self.batch_size)
-        ]
+        return [self._threads.submit(self.example, self.epoch, index, k) for k in self.rows]
 
     def example(self, epoch: int, index: int, k: int) -> tuple[Audio, Audio]:
         """Return one mixture and its targets.
@@ -240,7 +242,7 @@ class MixGenerator(keras.utils.PyDataset):
         while (spent := time.perf_counter() - begin) < seconds or not made:
             self[made % self.batches]
             made += 1
-        return len(self.stems) * made * self.batch_size / spent
+        return len(self.stems) * made * len(self.rows) / spent
 
     def report(self) -> str:
         """Return a line about the data for the log."""

@@ -65,6 +65,22 @@ def load_arrays(path: str | os.PathLike[str]) -> tuple[Arrays, dict[str, str]]:
         raise ModelFileError(f"{path} holds arrays that cannot be read: {error}") from error
 
 
+def parse_arrays(content: bytes) -> tuple[Arrays, dict[str, str]]:
+    """Return the arrays and the text in the bytes of a safetensors file.
+
+    Raises
+    ------
+    ModelFileError
+        If it is no such file.
+    """
+    try:
+        arrays = safetensors.numpy.load(content)
+    except safetensors.SafetensorError as error:
+        raise ModelFileError(f"damaged or not a model file: {error}") from error
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    return arrays, header.get("__metadata__", {})
+
+
 def fingerprint(arrays: Arrays) -> str:
     """Return the SHA-256 of the arrays: names, types, shapes and bytes."""
     digest = hashlib.sha256()

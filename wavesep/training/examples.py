@@ -28,6 +28,8 @@ class Mixes(Protocol):
     seed : int
     batch_size : int
         Examples in a batch.
+    rows : range
+        The examples of a batch that this worker makes; `fit` sets it.
     samples : int
         Length of an example, without its context.
     sample_rate : int
@@ -37,6 +39,7 @@ class Mixes(Protocol):
     epoch: int
     seed: int
     batch_size: int
+    rows: range
     samples: int
     sample_rate: int
 

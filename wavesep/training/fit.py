@@ -15,12 +15,14 @@ from typing import Any
 import keras
 
 from ..audio import TWO_STEMS, Audio
-from ..engines.devices import device_type, jit_compile
+from ..engines.devices import computing_in, device_type, jit_compile
 from ..engines.mask_engine import network_engine
 from ..errors import OptionError
+from ..models.base import Architecture
 from ..models.files import ModelFile
 from ..models.recipe import BACKWARD
 from ..models.spectrograms import MaskArchitecture
+from ..workers import alone, check_same, place, rows, shared
 from .examples import Examples, Mixes, Outputs, Validating
 from .meter import Meter, span
 from .resume import Progress, Rest, append_log, load_checkpoint, save_checkpoint, trim_log
@@ -79,6 +81,10 @@ def fit(
     During training, a line on standard error shows the progress. If that is not a terminal, the
     log has such a line every minute.
 
+    Several workers (`wavesep.workers.joined`) call it alike. Each makes and computes its share of
+    every batch, so together they train as one does. Worker 0 alone scores, saves and shows. A run
+    can continue with another number of workers.
+
     Parameters
     ----------
     network : WaveNet, built with ``padding="valid"``, FrameCnn, ActivityCnn, UNet
@@ -99,8 +105,8 @@ def fit(
     about : About, optional
         Contents of the model files beside the network.
     limit : float, optional
-        Operations per second that the device can compute. With it, TensorBoard and ``log.jsonl``
-        have the share that training uses.
+        Operations per second that each worker's device can compute. With it, TensorBoard and
+        ``log.jsonl`` have the share that training uses.
 
     Returns
     -------
@@ -110,7 +116,7 @@ def fit(
     Raises
     ------
     OptionError
-        If the network's padding is not "valid".
+        If the network's padding is not "valid", or the workers cannot have equal shares of a batch.
     OtherRunError
         If the folder contains a run with other settings.
     ModelFileError
@@ -119,6 +125,8 @@ def fit(
         If the model file or the checkpoint cannot be written.
     AudioError
         If no clip of a stem can be read.
+    WorkerError
+        If worker 0 has other settings.
     """
     if getattr(network, "padding", "valid") != "valid":
         raise OptionError('training needs WaveNet(..., padding="valid")')
@@ -133,13 +141,14 @@ def fit(
     # if Keras builds the optimizer within its first step, TensorFlow traces that step twice
     network.optimizer.build(network.trainable_variables)
     settings = describe(network, mixes, epochs, learning_rate)
+    check_same(settings)
     progress = load_checkpoint(Path(run) / CHECKPOINT, network, settings)
 
     if progress.epoch < epochs and not is_tired(progress, patience):
+        mixes.rows = rows(mixes.batch_size)
         log.info(mixes.report())
-        board = open_board(Path(run) / "logs", settings)
-        watch = RunCallback(
-            Run(Path(run), mixes, validation, about or About(), patience, limit), progress, board
+        watch = watch_of(
+            Run(Path(run), mixes, validation, about or About(), patience, limit), progress
         )
         examples = Examples(mixes, recipe.examples) if recipe.examples else mixes
         if progress.step:
@@ -149,16 +158,16 @@ def fit(
     return progress
 
 
-def estimator_of(network: keras.Model) -> Callable[[Audio], Outputs]:
+def estimator_of(network: keras.Model, architecture: Architecture) -> Callable[[Audio], Outputs]:
     """Return a function that maps a batch of mixtures, or of spectra, to estimates."""
-    if isinstance(network.architecture, MaskArchitecture):
-        return network_engine(network.predict_on_batch, network.architecture)
+    if isinstance(architecture, MaskArchitecture):
+        return network_engine(network.predict_on_batch, architecture)
     predict: Callable[[Audio], Outputs] = network.predict_on_batch
     return predict
 
 
 def train(
-    network: keras.Model, examples: Mixes | keras.utils.PyDataset, epochs: int, watch: RunCallback
+    network: keras.Model, examples: Mixes | keras.utils.PyDataset, epochs: int, watch: Watch
 ) -> None:
     """Train with Keras from the position of a run until ``epochs`` epochs are done."""
     watch.run.mixes.epoch = watch.progress.epoch
@@ -172,7 +181,7 @@ def train(
             callbacks=[watch],
         )
     finally:
-        watch.meter.clear()
+        watch.clear()
 
 
 def describe(
@@ -209,8 +218,44 @@ class Run:
     limit: float | None
 
 
-class RunCallback(keras.callbacks.Callback):
-    """Set the generator's epoch; score, save and show the network after every epoch.
+def watch_of(run: Run, progress: Progress) -> Watch:
+    """Return the callback of this worker."""
+    if place()[0]:
+        return Watch(run, progress)
+    return RunCallback(run, progress, open_board(run.folder / "logs", progress.settings))
+
+
+class Watch(keras.callbacks.Callback):
+    """Set the generator's epoch; wait for the score of worker 0 after every epoch.
+
+    Parameters
+    ----------
+    run : Run
+    progress : Progress
+        It is updated.
+    """
+
+    def __init__(self, run: Run, progress: Progress) -> None:
+        super().__init__()
+        self.run = run
+        self.progress = progress
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Set the generator's epoch, which Keras does not do."""
+        self.run.mixes.epoch = epoch
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Wait for worker 0."""
+        self.progress.scores.append(json.loads(shared(b"")))
+        self.progress.step, self.progress.loss = 0, 0.0
+        self.model.stop_training = is_tired(self.progress, self.run.patience)
+
+    def clear(self) -> None:
+        """Do nothing: this worker shows nothing."""
+
+
+class RunCallback(Watch):
+    """Score, save and show the network after every epoch.
 
     It also saves a checkpoint every five minutes.
 
@@ -223,9 +268,7 @@ class RunCallback(keras.callbacks.Callback):
     """
 
     def __init__(self, run: Run, progress: Progress, board: Board | None) -> None:
-        super().__init__()
-        self.run = run
-        self.progress = progress
+        super().__init__(run, progress)
         self.board = board
         self.meter = Meter(progress.settings["epochs"], len(run.mixes))
         self.meter.begin(self._steps)
@@ -238,8 +281,8 @@ class RunCallback(keras.callbacks.Callback):
         return self.progress.epoch * len(self.run.mixes) + self.progress.step
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Set the generator's epoch, which Keras does not do."""
-        self.run.mixes.epoch = epoch
+        """Note where the epoch begins."""
+        super().on_epoch_begin(epoch, logs)
         self._begin = time.perf_counter()
         self._before = self.progress.step, self.progress.loss  # where the epoch continues
 
@@ -278,7 +321,7 @@ class RunCallback(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Score; save the best model, and after it the checkpoint that refers to it."""
         seconds = time.perf_counter() - self._begin
-        estimates = self.run.validation.estimate(estimator_of(self.model))
+        estimates = self._estimate()
         scores = self.run.validation.score(estimates)
         loss = self._loss(len(self.run.mixes), logs)
         self.progress.scores.append(scores.best)
@@ -308,6 +351,22 @@ class RunCallback(keras.callbacks.Callback):
         if is_tired(self.progress, self.run.patience):
             log.info("stopped early: no better score for %d epochs", self.run.patience)
             self.model.stop_training = True
+        shared(json.dumps(scores.best).encode())
+
+    def _estimate(self) -> Outputs:
+        """Return the estimates for the validation clips, computed by this worker only."""
+        architecture, validation = self.model.architecture, self.run.validation
+        if place() == (0, 1):
+            return validation.estimate(estimator_of(self.model, architecture))
+        with alone(), computing_in(self.model.dtype_policy.name):
+            copy = architecture.network()
+            for mine, theirs in zip(copy.weights, self.model.weights, strict=True):
+                mine.assign(theirs.numpy())
+            return validation.estimate(estimator_of(copy, architecture))
+
+    def clear(self) -> None:
+        """Clear the progress on the terminal."""
+        self.meter.clear()
 
     def _speed(self, seconds: float) -> dict[str, float]:
         """Return the training speed, given the seconds that an epoch took."""
@@ -316,5 +375,6 @@ class RunCallback(keras.callbacks.Callback):
         speed = {"speed/audio_seconds_per_second": samples / mixes.sample_rate}
         operations = self.model.architecture.operations
         if self.run.limit and operations:
-            speed["speed/share_of_limit"] = samples * BACKWARD * operations / self.run.limit
+            limit = self.run.limit * place()[1]
+            speed["speed/share_of_limit"] = samples * BACKWARD * operations / limit
         return speed

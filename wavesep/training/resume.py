@@ -11,7 +11,8 @@ import keras
 import numpy as np
 
 from ..errors import ModelFileError, OtherRunError
-from ..models.arrays import Arrays, load_arrays, save_arrays
+from ..models.arrays import Arrays, parse_arrays, save_arrays
+from ..workers import place, shared
 
 
 @dataclass
@@ -70,7 +71,8 @@ def load_checkpoint(path: Path, network: keras.Model, settings: dict[str, Any]) 
     Parameters
     ----------
     path : Path
-        Of the checkpoint. If there is no such file, the run begins.
+        Of the checkpoint. If there is no such file, the run begins. Of several workers, only
+        worker 0 needs it.
     network : keras.Model
         Compiled, with its optimizer built. Its weights and its optimizer's state are set.
     settings : dict
@@ -87,9 +89,13 @@ def load_checkpoint(path: Path, network: keras.Model, settings: dict[str, Any]) 
     ModelFileError
         If the file is damaged, not a checkpoint, or of another network or optimizer.
     """
-    if not path.exists():
+    content = shared(read_checkpoint(path) if place()[0] == 0 else b"")
+    if not content:
         return Progress(settings)
-    arrays, metadata = load_arrays(path)
+    try:
+        arrays, metadata = parse_arrays(content)
+    except ModelFileError as error:
+        raise ModelFileError(f"{path} is {error}") from error
     try:
         progress = Progress(**json.loads(metadata["progress"]))
     except (KeyError, TypeError, ValueError) as error:
@@ -108,6 +114,22 @@ def load_checkpoint(path: Path, network: keras.Model, settings: dict[str, Any]) 
     for name, variable in variables.items():
         variable.assign(arrays[name])
     return progress
+
+
+def read_checkpoint(path: Path) -> bytes:
+    """Return the file's content, or nothing if there is no file.
+
+    Raises
+    ------
+    ModelFileError
+        If it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise ModelFileError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def state_variables(network: keras.Model) -> dict[str, keras.Variable]:
