@@ -25,13 +25,13 @@ from .conftest import RATE
 pytestmark = pytest.mark.slow
 
 SONGS, KILLS = 200, 10
-MODEL = "mask_cnn"
+MODEL = "vocals"
 ENGINES = {"local": [], "ray": ["--engine", "ray"]}
 
 
 @pytest.fixture(scope="module")
 def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """200 songs of 2 to 5 s: ten without sound, one cut short, two the same."""
+    """200 songs of 1 to 3 s: ten without sound, one cut short, two the same."""
     top = tmp_path_factory.mktemp("music")
     rng = np.random.default_rng(0)
     for n in range(SONGS):
@@ -39,7 +39,7 @@ def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if n % 20 == 7:
             path.write_text("no sound")
         else:
-            length = int(rng.integers(2 * RATE, 5 * RATE))
+            length = int(rng.integers(RATE, 3 * RATE))
             soundfile.write(path, rng.uniform(-0.1, 0.1, (length, 2)), RATE)
     whole = (top / "003.wav").read_bytes()
     (top / "004.wav").write_bytes(whole[: len(whole) // 2])

@@ -60,7 +60,7 @@ def test_songs_and_stems_are_in_s3(s3: dict[str, str], tiny_file: Path, tmp_path
     data, log = tmp_path / "data", tmp_path / "log"
     options = ["--model", str(tiny_file), "--store", "s3://songs/here"]
     with log.open("w") as stderr:
-        server = Server(data, *options, stderr=stderr, **s3)
+        server = Server(data, *options, stderr=stderr, cwd=None, **s3)
         try:
             check_a_songs_life(server, s3, tiny_file, tmp_path)
             with urllib.request.urlopen(f"{server.site}/readyz") as answer:

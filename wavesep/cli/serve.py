@@ -90,6 +90,8 @@ def add_serve(commands: Any) -> None:
         metavar="SECONDS",
         help="audio that is separated for each user every day, at most (default: no limit)",
     )
+    add("--live", type=int, default=Config.most_live, dest="most_live", metavar="N",
+        help="live streams at a time, each of half a core (default: %(default)s)")  # fmt: skip
     add("--days-kept", type=float, default=Config.days_kept, metavar="DAYS",
         help="songs and stems are deleted after this time (default: %(default)g)")  # fmt: skip
     add_shared(command)

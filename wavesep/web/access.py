@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from ..errors import OptionError
 from .models import FailedLogin, Invitation, Token
+from .problems import unauthorised
 
 MOST_FAILURES = 10  # wrong passwords for a name from an address
 LOCKED = timedelta(minutes=15)
@@ -40,6 +41,19 @@ def user_of_token(token: str) -> User | None:
     if found.last_used is None or found.last_used < now - USE_IS_STORED:
         Token.objects.filter(pk=found.pk).update(last_used=now)
     return found.user
+
+
+def user_of(request: HttpRequest) -> User:
+    """Return the user who calls.
+
+    Raises
+    ------
+    Problem
+        If nobody is logged in.
+    """
+    if not isinstance(request.user, User):
+        raise unauthorised()
+    return request.user
 
 
 def new_invitation(user: User | None) -> str:

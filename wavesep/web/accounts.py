@@ -14,9 +14,9 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from . import access, allowances, songs
+from .access import user_of
 from .models import Invitation, Song, Token
 from .operations import is_staff
-from .views import user_of
 
 BACKEND = "wavesep.web.access.LockingBackend"
 GONE = "This link was used already, or it is too old. Ask for a new one."

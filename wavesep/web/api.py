@@ -17,6 +17,7 @@ from ninja.security import HttpBearer, django_auth
 
 from ..errors import DiskFullError, StoreError
 from . import access, events, jobs, songs, storage, windows
+from .access import user_of
 from .downloads import send_file
 from .models import Job, Song
 from .problems import Problem, not_found, out_of_reach
@@ -199,19 +200,6 @@ def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
     first = error.errors[0]
     place = ".".join(str(part) for part in first["loc"][1:])
     return told(request, Problem(422, "invalid", f"{place}: {first['msg']}"))
-
-
-def user_of(request: HttpRequest) -> User:
-    """Return the user who calls.
-
-    Raises
-    ------
-    Problem
-        If nobody is logged in; `api` lets such requests in nowhere.
-    """
-    if not isinstance(request.user, User):
-        raise access_refused()
-    return request.user
 
 
 @api.post("/songs", response={201: SongOut} | PROBLEMS)

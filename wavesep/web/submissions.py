@@ -23,7 +23,7 @@ def submit(user: User, song: Song, model: str, codec: str, key: str | None = Non
     song : Song
         A song of the user.
     model : str
-        One of `separating_models`, or the model of the server's settings.
+        One of `separating_models`.
     codec : str
         "wav", "flac" or "mp3".
     key : str, optional
@@ -41,7 +41,7 @@ def submit(user: User, song: Song, model: str, codec: str, key: str | None = Non
         raise Problem(409, "not_ready", f"the song is {song.state}")
     if codec not in CODECS:
         raise Problem(422, "invalid", f"codec: choose one of {', '.join(CODECS)}")
-    if model != CONFIG.model and model not in separating_models():
+    if model not in separating_models():
         raise Problem(422, "invalid", "model: choose one of /models")
     check_job(user, song)
     try:
@@ -56,9 +56,10 @@ def submit(user: User, song: Song, model: str, codec: str, key: str | None = Non
 
 
 def separating_models() -> dict[str, str]:
-    """Return the models that separate and whose weights are installed: about each, by name."""
-    return {
+    """Return the models that separate and are installed, and the server's own: name and about."""
+    models = {
         name: model.about
         for name, model in list_models().items()
         if model.ships and model.kind != ActivityArchitecture.kind
     }
+    return models if CONFIG.model in models else {CONFIG.model: "the model of this server"} | models

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from ..audio import TWO_STEMS
 from . import jobs, songs
+from .access import user_of
 from .models import Job, Song
 from .problems import Problem
 from .settings import CONFIG
@@ -163,16 +164,7 @@ def one_song(request: HttpRequest, song: UUID) -> Any:
 
 def choices() -> dict[str, Any]:
     """Return what a user can choose for a separation."""
-    models = separating_models()
-    if CONFIG.model not in models:
-        models = {CONFIG.model: "the model of this server"} | models
     return {
-        "models": models, "codecs": ["flac", "wav", "mp3"], "default_model": CONFIG.model,
-        "limits": CONFIG,
+        "models": separating_models(), "default_model": CONFIG.model,
+        "codecs": ["flac", "wav", "mp3"], "limits": CONFIG,
     }  # fmt: skip
-
-
-def user_of(request: HttpRequest) -> User:
-    """Return the user of a page that only users see."""
-    assert isinstance(request.user, User)  # login_required stands before
-    return request.user

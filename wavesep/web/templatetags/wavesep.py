@@ -66,3 +66,9 @@ def running_status(job: Job) -> str:
     """Describe how far a job is."""
     left = f", {clock(job.seconds_left)} left" if job.seconds_left is not None else ""
     return f"separating, {job.share:.0%}{left}" if job.done else "starting"
+
+
+@register.filter
+def file_name(path: str) -> str:
+    """Return the last part of a path: a server's own model may be a file."""
+    return path.rpartition("/")[2]
