@@ -365,5 +365,6 @@ def test_ctrl_c_cancels_the_job(url: str, token: str, song: Path, tmp_path: Path
 
     assert process.returncode == INTERRUPTED
     assert b"interrupted" in told
-    assert Job.objects.get().state == Job.State.CANCELLED
+    # if the client did not know the job yet, it has deleted the song with it
+    assert {job.state for job in Job.objects.all()} <= {Job.State.CANCELLED}
     assert left_in(tmp_path) == [song]
