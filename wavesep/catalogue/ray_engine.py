@@ -82,7 +82,10 @@ def ray_outcomes(
     """
     waiting = [{"song": json.dumps(asdict(song))} for song in songs]
     try:
-        start(address)
+        start(address, (workers or 1) * threads)
+        gpu = bool(device and device.startswith("gpu"))
+        if gpu and not ray.cluster_resources().get("GPU"):
+            raise CatalogueError("the cluster has no GPU: leave out --device gpu")
         cores = int(ray.cluster_resources().get("CPU", 1)) - 1  # one is for Ray's own tasks
         blocks = min(max(len(waiting) // SONGS, 2 * (workers or cores)), MOST_BLOCKS, len(waiting))
         outcomes = ray.data.from_items(waiting, override_num_blocks=blocks).map_batches(
@@ -91,7 +94,7 @@ def ray_outcomes(
             fn_constructor_args=(job.to_json(), store, device, threads),
             compute=ActorPoolStrategy(size=workers or max(cores // threads, 1)),
             num_cpus=threads,
-            num_gpus=1 if device and device.startswith("gpu") else 0,
+            num_gpus=1 if gpu else 0,
         )
         for row in outcomes.iter_rows():
             outcome = Outcome.from_json(row["outcome"])
@@ -104,13 +107,13 @@ def ray_outcomes(
         ray.shutdown()
 
 
-def start(address: str | None) -> None:
-    """Connect to a cluster, or start one on this machine, without a dashboard."""
+def start(address: str | None, needed: int) -> None:
+    """Connect to a cluster, or start one on this machine with the cores that are needed."""
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if address:
         ray.init(address=address, **quiet)
     else:
-        cores = os.cpu_count() or 1
+        cores = max(os.cpu_count() or 1, needed)
         ray.init(num_cpus=cores + 1, include_dashboard=False, **quiet)
     context = DataContext.get_current()
     context.enable_progress_bars = False
