@@ -166,7 +166,7 @@ def joined(host: str, port: int, workers: int, rank: int, device: int | None) ->
     host, port, workers, rank
         See `meet`, which comes first.
     device : int, optional
-        The GPU that this worker uses. Default: all that it sees.
+        The GPU that this worker uses. Default: every GPU of the machine.
 
     Raises
     ------

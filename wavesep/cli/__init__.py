@@ -38,11 +38,11 @@ COMMANDS = {
     "train": add_train,
     "evaluate": add_evaluate,
     "info": add_info,
-    "export": add_export,
     "bench": add_bench,
     "serve": add_serve,
     "worker": add_worker,
     "remote": add_remote,
+    "export": add_export,
     "catalogue": add_catalogue,
 }
 ABOUT = """Isolate the vocals of songs.
