@@ -10,7 +10,7 @@ from pathlib import Path
 from .processes import run, write_song
 from .timing import Row, alternate, cores, median, ratio
 
-SONGS, SECONDS = 24, 30  # of the songs
+SONGS, SECONDS = 16, 20  # of the songs
 ROUNDS = 3
 
 
