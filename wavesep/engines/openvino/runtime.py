@@ -32,6 +32,7 @@ def compile_graph(
     settings = {
         "INFERENCE_PRECISION_HINT": hint,
         "PERFORMANCE_HINT": "LATENCY",
+        "ENABLE_CPU_PINNING": False,  # processes beside each other would share one core
         # Fused elementwise operations round differently, and only graphs of fixed shape are fused.
         # So a stream would differ from the song in the last bit of bfloat16.
         "SNIPPETS_MODE": "DISABLE",
