@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ..engines import PRECISIONS
 from ..errors import OptionError
 from .console import add_command, hushed, printable, song_bar, standard_output, table
+from .separate import add_form
 
 if TYPE_CHECKING:  # these need fsspec
     from ..catalogue.job import Job
@@ -91,15 +92,7 @@ def add_settings(group: Any) -> None:
     """Add the settings of the stems; see ``wavesep separate``."""
     add = group.add_argument
     add("--model", default="vocals", metavar="NAME|FILE", help="default: %(default)s")
-    codec = group.add_mutually_exclusive_group()
-    for name in ("flac", "mp3"):
-        codec.add_argument(f"--{name}", dest="codec", action="store_const", const=name,
-                           default="wav", help=f"write {name} (default: wav)")  # fmt: skip
-    bits = group.add_mutually_exclusive_group()
-    for name, depth in (("int16", 16), ("int24", 24), ("float32", 32)):
-        bits.add_argument(f"--{name}", dest="bits", action="store_const", const=depth,
-                          help=f"{depth} bits per sample (default: as the song)")  # fmt: skip
-    add("--two-stems", metavar="SOURCE", help="write this source, and all others as one stem")
+    add_form(group)
     add("--keep-truncated", action="store_true",
         help="of songs that are cut short or damaged, separate the good part")  # fmt: skip
     add("--precision", default="auto",

@@ -88,6 +88,16 @@ def add_output(group: Any) -> None:
         help="output folder (default: %(default)s)")  # fmt: skip
     add("--filename", default="{track}/{stem}.{ext}",
         help="path of each stem below DIR (default: %(default)s)")  # fmt: skip
+    add_form(group)
+    there = group.add_mutually_exclusive_group()
+    there.add_argument("--overwrite", action="store_true", help="replace stems that exist")
+    there.add_argument("--skip-existing", action="store_true",
+                       help="skip songs whose stems exist")  # fmt: skip
+
+
+def add_form(group: Any) -> None:
+    """Add the options that choose the form of the stems."""
+    add = group.add_argument
     add("--two-stems", metavar="SOURCE", help="write this source, and all others as one stem")
     codec = group.add_mutually_exclusive_group()
     for name, text in (("flac", "lossless, about half the size"), ("mp3", "lossy, 320 kbit/s")):
@@ -97,10 +107,6 @@ def add_output(group: Any) -> None:
     for name, depth in (("int16", 16), ("int24", 24), ("float32", 32)):
         bits.add_argument(f"--{name}", dest="bits", action="store_const", const=depth,
                           help=f"{depth} bits per sample (default: as the song)")  # fmt: skip
-    there = group.add_mutually_exclusive_group()
-    there.add_argument("--overwrite", action="store_true", help="replace stems that exist")
-    there.add_argument("--skip-existing", action="store_true",
-                       help="skip songs whose stems exist")  # fmt: skip
 
 
 def add_model(group: Any) -> None:
