@@ -102,8 +102,6 @@ def best_precision(device: str | None) -> str:
     """Return what `Separator` chooses on this machine."""
     if device and device.startswith("gpu"):
         return "bfloat16"
-    import openvino
-
-    from ..engines.openvino.runtime import has_bfloat16
+    from ..engines.openvino.runtime import has_bfloat16, openvino
 
     return "bfloat16" if has_bfloat16(openvino.Core()) else "float32"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import queue
 import threading
@@ -17,8 +16,6 @@ from .manifest import Song
 from .process import WorkerProcess
 from .song import circumstances
 from .store import Store
-
-log = logging.getLogger(__name__)
 
 MOST_TRIES = 3
 PAUSES = (2.0, 8.0)  # seconds before the second try and before the third

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..stores import reaching
 from .manifest import Song, write_parquet
-from .run import work_left
+from .run import compared
 from .store import FINAL, Store, done_file, failed_file
 
 HOUR = 3_600.0
@@ -23,7 +23,12 @@ BLOCK = 1_048_576  # bytes of a stem that are read at a time
 READS = 8  # files that are read at a time
 REPORT = "report.parquet"
 
-Rows = Iterator[tuple[str, dict[str, Any]]]
+COLUMNS = (
+    "id", "state", "seconds", "took", "gain_db", "code", "message", "stems", "sha256", "uri",
+    "host", "at",
+)  # fmt: skip
+
+Rows = Iterator[dict[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,13 +69,14 @@ def status(songs: Iterable[Song], store: Store, now: float | None = None) -> Sta
         Seconds since 1970. Default: the current time.
     """
     now = time.time() if now is None else now
-    work = work_left(songs, store)
+    marked = {name.removesuffix(".json"): changed(file) for name, file in store.files("done")}
+    work = compared(songs, marked, store.final())
     rows = failures(store, [song.name for song in work.failed])
-    recent = [at for _, file in store.files("done") if (at := changed(file)) > now - HOUR]
+    recent = [at for at in marked.values() if at > now - HOUR]
     span = now - min(recent, default=now)
     return Status(
         total=work.total, done=work.done, failed=len(work.failed), left=len(work.left),
-        codes=dict(Counter(row["code"] for _, row in rows).most_common()),
+        codes=dict(Counter(row["code"] for row in rows).most_common()),
         songs_an_hour=HOUR * len(recent) / max(span, 1.0) if recent else 0.0,
     )  # fmt: skip
 
@@ -92,37 +98,28 @@ def failures(store: Store, songs: list[str]) -> Rows:
 
 
 def read_all(store: Store, songs: list[str], file_of: Callable[[str], str]) -> Rows:
-    """Yield songs and their rows; those that are not there or hold nothing are left out."""
+    """Yield the facts about songs; those that are not there or hold nothing are left out."""
     with ThreadPoolExecutor(READS) as pool:
-        for song, content in zip(
-            songs, pool.map(lambda song: store.read(file_of(song)), songs), strict=True
-        ):
+        for content in pool.map(lambda song: store.read(file_of(song)), songs):
             if content:
-                yield song, json.loads(content)
+                yield json.loads(content)
 
 
 def write_report(store: Store) -> int:
     """Write a row for each song to report.parquet in the output; return how many these are."""
+    done = read_all(store, sorted(store.names("done")), done_file)
+    failed = failures(store, sorted(store.final()))
     rows = [
-        {
-            "id": facts["id"], "state": "done", "seconds": facts["seconds"],
-            "took": facts["took"], "gain_db": facts["gain_db"], "code": None, "message": None,
-            "stems": json.dumps(facts["stems"]), "sha256": facts["sha256"],
-            "uri": facts["uri"], "host": facts["host"], "at": facts["at"],
-        }
-        for _, facts in read_all(store, sorted(store.names("done")), done_file)
-    ]  # fmt: skip
-    final = [name for name in sorted(store.names("failed")) if name.endswith(f".{FINAL}")]
-    rows += [
-        {
-            "id": facts["id"], "state": "failed", "seconds": None, "took": None, "gain_db": None,
-            "code": facts["code"], "message": facts["message"], "stems": None, "sha256": None,
-            "uri": facts["uri"], "host": facts["host"], "at": facts["at"],
-        }
-        for _, facts in failures(store, [name.removesuffix(f".{FINAL}") for name in final])
-    ]  # fmt: skip
+        row | {"state": "done", "stems": json.dumps(row["stems"])} for row in map(columns_of, done)
+    ]
+    rows += [row | {"state": "failed"} for row in map(columns_of, failed)]
     write_parquet(rows, f"{store.url}/{REPORT}")
     return len(rows)
+
+
+def columns_of(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns of the report; what the facts lack is None."""
+    return {name: facts.get(name) for name in COLUMNS}
 
 
 def verify(store: Store, progress: Callable[[int, int], None]) -> list[str]:
@@ -188,7 +185,7 @@ def sweep(store: Store, now: float | None = None) -> int:
     now = time.time() if now is None else now
     kept = {
         stem["file"]
-        for _, facts in read_all(store, sorted(store.names("done")), done_file)
+        for facts in read_all(store, sorted(store.names("done")), done_file)
         for stem in facts["stems"].values()
     }
     with reaching(store.url):

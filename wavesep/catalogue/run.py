@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
 from ..errors import CatalogueError
 from .manifest import Song, digest
 from .overseer import Outcome
-from .store import FINAL, Store, failed_file
+from .store import Store, failed_file
 
 BEFORE = 100  # songs before too many failures stop a catalogue
 
@@ -51,8 +51,11 @@ def share_of(songs: Iterable[Song], number: int, count: int) -> Iterator[Song]:
 
 def work_left(songs: Iterable[Song], store: Store) -> Work:
     """Compare songs with what an output holds."""
-    marked = store.names("done")
-    final = {name.removesuffix(f".{FINAL}") for name in store.names("failed")}
+    return compared(songs, store.names("done"), store.final())
+
+
+def compared(songs: Iterable[Song], marked: Collection[str], final: Collection[str]) -> Work:
+    """Compare songs with the names of those that are done, and of those that failed for good."""
     done, failed, left = 0, [], []
     for song in songs:
         if song.name in marked:

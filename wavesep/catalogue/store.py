@@ -100,6 +100,11 @@ class Store:
         """Return the names of the files in "done" or "failed", without ".json"."""
         return {name.removesuffix(".json") for name, _ in self.files(room, detail=False)}
 
+    def final(self) -> set[str]:
+        """Return the songs that are not tried again."""
+        end = f".{FINAL}"
+        return {n.removesuffix(end) for n in self.names("failed") if n.endswith(end)}
+
     def files(self, room: str, *, detail: bool = True) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield the name of each file in "done" or "failed", and what the file system knows."""
         with ThreadPoolExecutor(LISTINGS) as pool:

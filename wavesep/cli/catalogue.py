@@ -152,12 +152,10 @@ def catalogue(args: argparse.Namespace, console: Console) -> int:
         from ..catalogue.manifest import find_songs, write_manifest
         from ..catalogue.run import share_of
         from ..catalogue.store import Store
-    except ModuleNotFoundError as error:
-        raise missing(error, "catalogue") from None
-    songs = find_songs(args.songs, args.out or "")
-    if args.share:
-        songs = share_of(songs, *args.share)
-    try:
+
+        songs = find_songs(args.songs, args.out or "")
+        if args.share:
+            songs = share_of(songs, *args.share)
         if args.manifest:
             print(f"{args.manifest}: {write_manifest(songs, args.manifest):,} songs")
             return 0

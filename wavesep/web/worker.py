@@ -22,10 +22,7 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from ..audio import Audio
-from ..errors import (
-    StoreError,
-    WavesepError,
-)
+from ..errors import StoreError, WavesepError
 from ..separator import Separator, StemFiles
 from . import jobs, retention, storage
 from .config import Config
