@@ -8,9 +8,12 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.parse
@@ -24,6 +27,7 @@ import pytest
 import soundfile
 
 RATE = 44_100
+BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
 
 class Server:
@@ -122,6 +126,31 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(tmp_path_factory.mktemp("served"))
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[str]:
+    """The URL of an empty database of Debian's PostgreSQL, which is started here."""
+    if not BINARIES:
+        pytest.skip("PostgreSQL is not installed")
+    user = "postgres" if os.getuid() == 0 else None  # PostgreSQL does not run as root
+    folder = tempfile.mkdtemp(prefix="wavesep-pg-")
+    if user:
+        shutil.chown(folder, user)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+
+    def call(program: str, *arguments: str) -> None:
+        command = [str(BINARIES[-1] / program), "-D", f"{folder}/data", *arguments]
+        subprocess.run(command, user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+
+    call("initdb", "-U", "wavesep", "--auth", "trust")
+    call("pg_ctl", "-w", "-l", f"{folder}/log", "-o", f"-p {port} -k {folder}", "start")
+    try:
+        yield f"postgres://wavesep@127.0.0.1:{port}/postgres"
+    finally:
+        call("pg_ctl", "-m", "immediate", "stop")
+        shutil.rmtree(folder)
 
 
 def song(seconds: float, seed: int = 0) -> bytes:

@@ -18,11 +18,12 @@ import pytest
 
 from wavesep.web.config import Config
 
-from .conftest import Server, song
+from .conftest import Caller, Server, song, within
 
 USERS, LISTENERS, UPLOADS = 50, 200, 20
 SECONDS = 20.0  # of the load
 PAUSE = 0.5  # of each user between two requests
+JOBS, ROUNDS = 2_000, 20
 MOST_MEMORY = 200_000_000  # bytes of the web process
 NEW_USERS = """
 import json, sys, django
@@ -34,11 +35,11 @@ print(json.dumps([new_token(user, "load") for user in users]))
 """
 
 
-def new_tokens(data: Path, count: int) -> list[str]:
+def new_tokens(config: Config, count: int) -> list[str]:
     """Make users; return a token of each."""
     made = subprocess.run(
         [sys.executable, "-c", NEW_USERS, str(count)], capture_output=True, text=True, check=True,
-        env=os.environ | Config(data=str(data)).to_environment(),
+        env=os.environ | config.to_environment(),
     )  # fmt: skip
     tokens: list[str] = json.loads(made.stdout)
     return tokens
@@ -78,28 +79,65 @@ class User:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["SQLite", "PostgreSQL"])
 def test_fifty_users_two_hundred_listeners_and_twenty_uploads(
-    tiny_file: Path, tmp_path: Path
+    request: pytest.FixtureRequest, tiny_file: Path, tmp_path: Path, kind: str
 ) -> None:
-    server = Server(tmp_path, "--model", str(tiny_file))
+    database = request.getfixturevalue("database") if kind == "PostgreSQL" else ""
+    server = Server(tmp_path, "--model", str(tiny_file), "--database", database)
     seen: Counter[int] = Counter()
-    users = [User(server.site, token, seen) for token in new_tokens(tmp_path, USERS)]
+    tokens = new_tokens(Config(data=str(tmp_path), database=database), USERS)
+    users = [User(server.site, token, seen) for token in tokens]
     content, until = song(40.0), time.monotonic() + SECONDS
     acts = [threading.Thread(target=user.look_around, args=(until,)) for user in users]
     acts += [threading.Thread(target=users[n].upload, args=(content,)) for n in range(UPLOADS)]
     with ExitStack() as streams:
         for n in range(LISTENERS):
             token = users[n % USERS].token
-            request = Request(
+            listen = Request(
                 f"{server.site}/api/v1/events", headers={"Authorization": f"Bearer {token}"}
             )  # fmt: skip
-            streams.enter_context(urlopen(request, timeout=60))
+            streams.enter_context(urlopen(listen, timeout=60))
         for act in acts:
             act.start()
         for act in acts:
             act.join()
         web = next(number for number, kind in server.children().items() if kind == "web")
-        status = Path(f"/proc/{web}/status").read_text()
+        assert figure_of(web, "VmHWM") <= MOST_MEMORY
     assert set(seen) <= {200, 201, 202}, seen
-    assert 1024 * int(status.partition("VmHWM:")[2].split()[0]) <= MOST_MEMORY
     server.stop()
+
+
+@pytest.mark.slow
+def test_two_thousand_jobs_leave_nothing(tiny_file: Path, tmp_path: Path) -> None:
+    server = Server(tmp_path, "--model", str(tiny_file))
+    caller, content = Caller(server), song(0.5)
+    used = []
+    for _ in range(ROUNDS):
+        jobs = [caller.submit(content) for _ in range(JOBS // ROUNDS)]
+        within(300, lambda jobs=jobs: all(
+            caller("GET", f"/jobs/{job}")["state"] == "done" for job in jobs
+        ))  # fmt: skip
+        for each in caller("GET", "/songs")["songs"]:
+            caller("DELETE", f"/songs/{each['id']}")
+        used.append(
+            {kind: (figure_of(number, "VmRSS"), files_of(number))
+             for number, kind in server.children().items()}
+        )  # fmt: skip
+    for kind in ("web", "worker"):
+        warm, last = used[2][kind], used[-1][kind]
+        assert last[0] < 1.1 * warm[0], f"memory of the {kind} process: {used}"
+        assert last[1] <= warm[1] + 2, f"open files of the {kind} process: {used}"
+    assert [path for name in ("songs", "stems") for path in (tmp_path / name).iterdir()] == []
+    server.stop()
+
+
+def figure_of(process: int, name: str) -> int:
+    """Return a figure of the memory of a process, in bytes."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return 1024 * int(status.partition(f"{name}:")[2].split()[0])
+
+
+def files_of(process: int) -> int:
+    """Return how many files a process has open."""
+    return len([*Path(f"/proc/{process}/fd").iterdir()])

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,34 +13,7 @@ import pytest
 from .conftest import Caller, Server, song, within
 
 ROOT = Path(__file__).parents[2]
-BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not BINARIES, reason="PostgreSQL is not installed"),
-]
-
-
-@pytest.fixture(scope="module")
-def database() -> Iterator[str]:
-    """The URL of an empty database."""
-    user = "postgres" if os.getuid() == 0 else None  # PostgreSQL does not run as root
-    folder = tempfile.mkdtemp(prefix="wavesep-pg-")
-    if user:
-        shutil.chown(folder, user)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-
-    def call(program: str, *arguments: str) -> None:
-        command = [str(BINARIES[-1] / program), "-D", f"{folder}/data", *arguments]
-        subprocess.run(command, user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-
-    call("initdb", "-U", "wavesep", "--auth", "trust")
-    call("pg_ctl", "-w", "-l", f"{folder}/log", "-o", f"-p {port} -k {folder}", "start")
-    try:
-        yield f"postgres://wavesep@127.0.0.1:{port}/postgres"
-    finally:
-        call("pg_ctl", "-m", "immediate", "stop")
-        shutil.rmtree(folder)
+pytestmark = pytest.mark.slow
 
 
 def test_the_tests_of_jobs_and_of_the_interface_pass(database: str) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
+import signal
 import socket
 import struct
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -25,7 +28,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from wavesep import Separator
 from wavesep.audio import Audio
-from wavesep.web import guard, live
+from wavesep.web import allowances, guard, live, live_process
+from wavesep.web.models import Allowance
 
 from .conftest import CONFIG, WebServer
 from .test_guard import bearer
@@ -38,7 +42,7 @@ Open = Callable[..., ClientConnection]
 def separator(tiny_file: Path) -> Separator:
     """The model of the server."""
     shutil.copy(tiny_file, CONFIG.model)
-    return Separator(CONFIG.model, threads=live.THREADS)
+    return Separator(CONFIG.model, threads=live_process.THREADS)
 
 
 @pytest.fixture
@@ -245,6 +249,39 @@ def wait_for_a_place(open_live: Open) -> None:
         except ConnectionClosed:
             time.sleep(0.05)
     raise AssertionError("the place is not free")
+
+
+def test_a_process_that_dies_ends_its_stream_alone(open_live: Open) -> None:
+    connection = greeted(open_live())
+    found = subprocess.run(
+        ["pgrep", "--parent", str(os.getpid()), "--full", "wavesep.web.processes live"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    os.kill(int(found.stdout), signal.SIGKILL)
+    connection.send(noise(RATE).tobytes())
+    assert code_of(connection) == 4500
+    greeted(open_live())
+
+
+def test_live_sound_counts_for_the_day(
+    open_live: Open, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "STORED", 1)
+    Allowance.objects.create(user=owner, seconds_a_day=2.5)
+    first = greeted(open_live())
+    first.send(noise(RATE // 2).tobytes())
+    first.send("end")
+    assert code_of(first) == 1000
+    assert allowances.seconds_today(owner) == 0.5
+
+    second = greeted(open_live())
+    for _ in range(3):
+        second.send(noise(RATE).tobytes())
+        time.sleep(0.1)  # it is counted while it comes
+    assert code_of(second) == 4429
+    assert second.close_reason == "2 s of audio a day are allowed: no more live sound today"
+    assert allowances.seconds_today(owner) == 3.5
+    assert code_of(open_live()) == 4429
 
 
 def test_a_client_that_sends_nothing_is_dropped(

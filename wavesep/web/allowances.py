@@ -11,7 +11,7 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from . import jobs
-from .models import OPEN, Allowance, Job, Song
+from .models import OPEN, Allowance, Job, LiveUse, Song
 from .problems import Problem
 from .settings import CONFIG
 
@@ -48,9 +48,14 @@ def bytes_of(user: User) -> int:
 
 def seconds_today(user: User) -> float:
     """Return the seconds of audio that a user had separated today, or that wait for it."""
-    total = jobs.since_midnight().filter(owner=user).aggregate(Sum("song__seconds"))
-    waiting = Job.objects.filter(owner=user, state=Job.State.QUEUED).aggregate(Sum("song__seconds"))
-    return (total["song__seconds__sum"] or 0.0) + (waiting["song__seconds__sum"] or 0.0)
+    begun = jobs.since_midnight().filter(owner=user)
+    waiting = Job.objects.filter(owner=user, state=Job.State.QUEUED)
+    live = LiveUse.objects.filter(user=user, began__gte=jobs.midnight())
+    sums = (
+        begun.aggregate(sum=Sum("song__seconds")), waiting.aggregate(sum=Sum("song__seconds")),
+        live.aggregate(sum=Sum("seconds")),
+    )  # fmt: skip
+    return sum(each["sum"] or 0.0 for each in sums)
 
 
 def check_upload(user: User, size: int) -> None:
@@ -97,10 +102,46 @@ def check_job(user: User, song: Song) -> None:
             429, "busy", f"{limits.most_waiting} of your jobs wait; try again later",
             {"Retry-After": "60"},
         )  # fmt: skip
-    if limits.seconds_a_day and seconds_today(user) + song.seconds > limits.seconds_a_day:
-        midnight = jobs.midnight() + timedelta(days=1)
-        wait = round((midnight - timezone.now()).total_seconds())
+    check_today(user, song.seconds, "this song is too much for today")
+
+
+def check_today(user: User, seconds: float, message: str) -> None:
+    """Refuse audio that is too much for today.
+
+    Raises
+    ------
+    Problem
+        If the user had too much separated today.
+    """
+    most = limits_of(user).seconds_a_day
+    if most and seconds_today(user) + seconds > most:
+        wait = round((jobs.midnight() + timedelta(days=1) - timezone.now()).total_seconds())
         raise Problem(
-            429, "quota", f"{limits.seconds_a_day:,.0f} s of audio a day are allowed: this song "
-            "is too much for today", {"Retry-After": str(wait)},
+            429, "quota", f"{most:,.0f} s of audio a day are allowed: {message}",
+            {"Retry-After": str(wait)},
         )  # fmt: skip
+
+
+def begin_live(number: int) -> LiveUse:
+    """Begin to count the live sound of the user with a number.
+
+    Raises
+    ------
+    Problem
+        If the user had too much separated today.
+    """
+    user = check_live(number)
+    return LiveUse.objects.create(user=user)
+
+
+def check_live(number: int) -> User:
+    """Return the user with a number, who may have more sound separated live.
+
+    Raises
+    ------
+    Problem
+        If the user had too much separated today.
+    """
+    user = User.objects.get(pk=number)
+    check_today(user, 0.0, "no more live sound today")
+    return user

@@ -14,33 +14,26 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
-import threading
 from contextlib import suppress
 from urllib.parse import parse_qs
 
-import numpy as np
+from asgiref.sync import sync_to_async
 
-from ..audio import Audio
-from ..errors import WavesepError
-from ..separator import Separator
-from ..stream import Stream
-from ..systems.pipeline import Stems
+from . import allowances
 from .config import Config
 from .guard import Application, Message, Receive, Scope, Send, UserOf
+from .live_process import Format, LiveProcess
+from .models import LiveUse
 from .problems import Problem, not_found, unauthorised
-
-log = logging.getLogger(__name__)
 
 PATH = "/ws/live"
 RATES = (8_000, 192_000)  # Hz
-THREADS = 1  # of OpenVINO: one keeps up, and on a busy machine more are slower
-SAMPLE = np.dtype("<f4")
 LONGEST_BLOCK = 1.0  # seconds
 MOST_BLOCKS = 1_000  # that wait; then no more are read
 BACKLOG = 5.0  # seconds of sound that wait, at most
 SILENCE = 15.0  # seconds without a block, at most, so that nobody keeps a place for nothing
 PATIENCE = 5.0  # seconds for a client to read the end
+STORED = 10  # seconds of sound after which they are counted in the database
 LONGEST_REASON = 123  # bytes, in the protocol
 
 
@@ -50,7 +43,6 @@ class Live:
     Parameters
     ----------
     config : Config
-        Its ``model`` is opened at the first stream.
     inner : ASGI application
     user_of : callable
         Returns the number of the user whose credentials a request has, or None.
@@ -61,8 +53,7 @@ class Live:
         self._inner = inner
         self._user_of = user_of
         self._open = 0  # streams
-        self._separator: Separator | None = None
-        self._opening = threading.Lock()
+        self._idle: list[LiveProcess] = []  # they wait for the next streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a client until it ends or goes."""
@@ -89,44 +80,70 @@ class Live:
         check_origin(scope)
         if scope["path"] != PATH:
             raise not_found()
-        if await self._user_of(scope) is None:
+        user = await self._user_of(scope)
+        if user is None:
             raise unauthorised()
-        rate, channels = format_of(scope)
+        form = format_of(scope)
         if self._open >= self._config.most_live:
             raise Problem(429, "busy", "the server separates other live sound: try again later")
         self._open += 1
         try:
-            stream = await asyncio.to_thread(self._new_stream, rate, channels)
-            await send({"type": "websocket.send", "text": self._greeting(stream)})
-            return await Conversation(stream, receive, send).run()
+            meter = await Meter.begin(user, form.rate)
+            process = self._idle.pop() if self._idle else LiveProcess()
+            try:
+                greeting = await asyncio.to_thread(process.begin, form)
+                await send({"type": "websocket.send", "text": json.dumps(greeting)})
+                return await Conversation(process, form, meter, receive, send).run()
+            finally:
+                self._put_back(process)
+                await meter.store()
         finally:
             self._open -= 1
 
-    def _new_stream(self, rate: int, channels: int) -> Stream:
-        """Begin a stream; the first one opens the model.
+    def _put_back(self, process: LiveProcess) -> None:
+        """Keep a process for the next stream, or end one that has died or still works."""
+        if process.is_free:
+            self._idle.append(process)
+        else:
+            process.end()
+
+
+class Meter:
+    """Counts the sound of a stream for the allowance of its user."""
+
+    def __init__(self, use: LiveUse, rate: int) -> None:
+        self._use = use
+        self._rate = rate
+        self._samples = 0
+
+    @classmethod
+    async def begin(cls, user: int, rate: int) -> Meter:
+        """Begin to count.
 
         Raises
         ------
         Problem
-            If the model cannot be used.
+            If the user had too much separated today.
         """
-        try:
-            with self._opening:
-                if self._separator is None:
-                    self._separator = Separator(self._config.model, threads=THREADS)
-            return self._separator.stream(rate, channels)
-        except WavesepError as error:
-            log.error("no live sound can be separated: %s", error)
-            raise Problem(500, "model", "the server cannot open its model") from error
+        return cls(await sync_to_async(allowances.begin_live)(user), rate)
 
-    def _greeting(self, stream: Stream) -> str:
-        return json.dumps(
-            {
-                "latency_seconds": stream.latency / stream.sample_rate,
-                "sources": stream.sources,
-                "model": self._config.model,
-            }
-        )
+    async def count(self, samples: int) -> None:
+        """Count samples; store them now and then.
+
+        Raises
+        ------
+        Problem
+            If the user had too much separated today.
+        """
+        before, self._samples = self._samples, self._samples + samples
+        if before // (STORED * self._rate) < self._samples // (STORED * self._rate):
+            await self.store()
+            await sync_to_async(allowances.check_live)(self._use.user_id)
+
+    async def store(self) -> None:
+        """Store what has been counted."""
+        self._use.seconds = self._samples / self._rate
+        await sync_to_async(self._use.save)()
 
 
 class Conversation:
@@ -136,11 +153,15 @@ class Conversation:
     dropped.
     """
 
-    def __init__(self, stream: Stream, receive: Receive, send: Send) -> None:
-        self._stream = stream
+    def __init__(
+        self, process: LiveProcess, form: Format, meter: Meter, receive: Receive, send: Send
+    ) -> None:
+        self._process = process
+        self._form = form
+        self._meter = meter
         self._receive = receive
         self._send = send
-        self._blocks: asyncio.Queue[Audio | None] = asyncio.Queue(MOST_BLOCKS)
+        self._blocks: asyncio.Queue[bytes | None] = asyncio.Queue(MOST_BLOCKS)
         self._waiting = 0  # samples that were received and are not answered
 
     async def run(self) -> bool:
@@ -149,7 +170,7 @@ class Conversation:
         Raises
         ------
         Problem
-            If a block is invalid, or the client is too slow or silent.
+            If a block is invalid, or the client is too slow, silent or out of its allowance.
         OSError
             If the client goes while something is sent to it.
         """
@@ -172,7 +193,6 @@ class Conversation:
 
     async def _read(self) -> bool:
         """Take blocks; return whether the client has ended the sound, or else gone."""
-        rate = self._stream.sample_rate
         while True:
             message = await self._next_message()
             if message["type"] == "websocket.disconnect":
@@ -180,11 +200,13 @@ class Conversation:
             if message.get("text") == "end":
                 await self._blocks.put(None)
                 return True
-            block = block_of(message, self._stream)
-            self._waiting += len(block)
-            if self._waiting > BACKLOG * rate:
+            block = block_of(message, self._form)
+            samples = len(block) // self._form.frame
+            self._waiting += samples
+            if self._waiting > BACKLOG * self._form.rate:
                 raise too_slow()
             await self._blocks.put(block)
+            await self._meter.count(samples)
 
     async def _next_message(self) -> Message:
         try:
@@ -195,18 +217,13 @@ class Conversation:
     async def _answer(self) -> None:
         """Send the stems of all blocks."""
         while (block := await self._blocks.get()) is not None:
-            try:
-                stems = await asyncio.to_thread(self._stream.push, block)
-            except WavesepError as error:
-                raise Problem(422, "invalid", str(error)) from error
-            await self._send_stems(stems)
-            self._waiting -= len(block)
-        await self._send_stems(await asyncio.to_thread(self._stream.flush))
+            await self._send_stems(await asyncio.to_thread(self._process.push, block))
+            self._waiting -= len(block) // self._form.frame
+        await self._send_stems(await asyncio.to_thread(self._process.flush))
 
-    async def _send_stems(self, stems: Stems) -> None:
-        content = b"".join(stem.astype(SAMPLE).tobytes() for stem in stems.values())
-        if content:
-            await self._send({"type": "websocket.send", "bytes": content})
+    async def _send_stems(self, stems: bytes) -> None:
+        if stems:
+            await self._send({"type": "websocket.send", "bytes": stems})
 
 
 def check_origin(scope: Scope) -> None:
@@ -223,7 +240,7 @@ def check_origin(scope: Scope) -> None:
         raise Problem(403, "origin", "pages of other sites may not use this server")
 
 
-def format_of(scope: Scope) -> tuple[int, int]:
+def format_of(scope: Scope) -> Format:
     """Return the sample rate and the number of channels that a client asks for.
 
     Raises
@@ -241,26 +258,25 @@ def format_of(scope: Scope) -> tuple[int, int]:
         raise Problem(422, "invalid", f"rate: it must be from {lowest} to {highest} Hz")
     if channels not in (1, 2):
         raise Problem(422, "invalid", "channels: it must be 1 or 2")
-    return rate, channels
+    return Format(rate, channels)
 
 
-def block_of(message: Message, stream: Stream) -> Audio:
-    """Return the block of a message, as float32 array, (samples, channels).
+def block_of(message: Message, form: Format) -> bytes:
+    """Return the samples of a message.
 
     Raises
     ------
     Problem
-        If it is no block, or too long.
+        If it has none, or too many.
     """
-    content = message.get("bytes")
+    content: bytes | None = message.get("bytes")
     if content is None:
         raise Problem(422, "invalid", 'send binary blocks, or the text "end"')
-    whole = SAMPLE.itemsize * stream.channels
-    if len(content) % whole:
-        raise Problem(422, "invalid", f"a block must be a multiple of {whole} bytes")
-    if len(content) // whole > LONGEST_BLOCK * stream.sample_rate:
+    if len(content) % form.frame:
+        raise Problem(422, "invalid", f"a block must be a multiple of {form.frame} bytes")
+    if len(content) > LONGEST_BLOCK * form.rate * form.frame:
         raise Problem(413, "too_large", f"a block may last {LONGEST_BLOCK:g} s")
-    return np.frombuffer(content, SAMPLE).astype(np.float32).reshape(-1, stream.channels)
+    return content
 
 
 def too_slow() -> Problem:

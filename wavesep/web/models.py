@@ -169,6 +169,18 @@ class Allowance(models.Model):
         return f"allowance of {self.user}"
 
 
+class LiveUse(models.Model):
+    """The live sound that was separated for a user in one stream."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="live_uses")
+    began = models.DateTimeField(auto_now_add=True, db_index=True)
+    seconds = models.FloatField(default=0)
+
+    def __str__(self) -> str:
+        """Return how much it was."""
+        return f"{self.seconds:.0f} s for {self.user}"
+
+
 class Stem(models.Model):
     """A finished stem of a job."""
 

@@ -1,7 +1,8 @@
-"""The two kinds of processes of a server: ``python -m wavesep.web.processes web|worker``.
+"""The kinds of processes of a server: ``python -m wavesep.web.processes web|worker|live``.
 
-`wavesep.web.supervisor` starts them. Their standard input is a pipe from the supervisor: when it
-ends, because the supervisor was killed, they end, too.
+`wavesep.web.supervisor` starts the first two, and the web process those for live sound. Their
+standard input is a pipe from the process that starts them: when it ends, because that process was
+killed, they end, too.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import django
 import uvicorn
 
 from .config import Config, read_config
+from .live_process import answer_questions
 from .logs import set_up_log
 
 log = logging.getLogger(__name__)
@@ -61,8 +63,7 @@ def keep_clean() -> None:
 
 def run_worker(config: Config) -> None:
     """Work on jobs until a signal arrives; the job that is being worked on is handed back."""
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(resource.RLIMIT_DATA, (config.most_memory, hard))
+    limit_memory(config)
     django.setup()
     from .worker import Worker  # Django must be set up first
 
@@ -77,6 +78,12 @@ def run_worker(config: Config) -> None:
     worker.run()
 
 
+def limit_memory(config: Config) -> None:
+    """Let this process have no more memory than the settings allow."""
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (config.most_memory, hard))
+
+
 def at_the_end_of_input(act: Callable[[], None]) -> None:
     """Call a function when the standard input of this process ends."""
 
@@ -88,11 +95,14 @@ def at_the_end_of_input(act: Callable[[], None]) -> None:
 
 
 def main(kind: str, *descriptor: str) -> None:
-    """Run a process of the supervisor."""
+    """Run a process of a server."""
     config = read_config()
     set_up_log(config)
     if kind == "web":
         run_web(config, socket.socket(fileno=int(descriptor[0])))
+    elif kind == "live":
+        limit_memory(config)
+        answer_questions(config.model)
     else:
         os.nice(NICENESS)
         at_the_end_of_input(lambda: os.kill(os.getpid(), signal.SIGTERM))

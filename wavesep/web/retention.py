@@ -15,7 +15,8 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from . import songs, storage
-from .models import OPEN, Invitation, Job, Song
+from .jobs import midnight
+from .models import OPEN, Invitation, Job, LiveUse, Song
 from .settings import CONFIG
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ def sweep() -> int:
         songs.delete_song(song)
     Invitation.objects.filter(expires__lt=now).delete()
     Session.objects.filter(expire_date__lt=now).delete()
+    LiveUse.objects.filter(began__lt=midnight()).delete()
     delete_orphans()
     if storage.STORE:
         delete_stored_orphans()
