@@ -88,11 +88,12 @@ def ray_outcomes(
             raise CatalogueError("the cluster has no GPU: leave out --device gpu")
         cores = int(ray.cluster_resources().get("CPU", 1)) - 1  # one is for Ray's own tasks
         blocks = min(max(len(waiting) // SONGS, 2 * (workers or cores)), MOST_BLOCKS, len(waiting))
+        pool = min(workers or max(cores // threads, 1), len(waiting))
         outcomes = ray.data.from_items(waiting, override_num_blocks=blocks).map_batches(
             Separating,
             batch_size=1,
             fn_constructor_args=(job.to_json(), store, device, threads),
-            compute=ActorPoolStrategy(size=workers or max(cores // threads, 1)),
+            compute=ActorPoolStrategy(size=pool),
             num_cpus=threads,
             num_gpus=1 if gpu else 0,
         )

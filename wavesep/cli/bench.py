@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from rich.console import Console
 
 from ..bench import SECTIONS, machine, measure
 from ..bench.report import write_json
+from ..bench.timing import Row
 from ..errors import OptionError
 from ..systems.tree import read_models
 from .console import add_command, hushed, standard_output, table
@@ -59,12 +61,23 @@ def bench(args: argparse.Namespace, console: Console) -> int:
     figures: dict[str, Any] = {"machine": machine()}
     output = standard_output()
     output.print(", ".join(f"{name} {value}" for name, value in figures["machine"].items()))
-    with hushed(), console.status("bench") as status:
-        for section, rows in measure(
+    with console.status("bench") as status:
+        measured = measure(
             args.sections or [*SECTIONS], model=args.model, device=args.device, report=status.update
-        ):
+        )
+        for section, rows in quietly(measured):
             figures[section] = rows
             output.print(f"\n{SECTIONS[section]}:\n", table(rows))
             if args.json:
                 write_json(args.json, figures)
     return 0
+
+
+def quietly(measured: Iterator[tuple[str, list[Row]]]) -> Iterator[tuple[str, list[Row]]]:
+    """Yield tables; hide only what libraries write while they are measured."""
+    while True:
+        with hushed():
+            found = next(measured, None)
+        if found is None:
+            return
+        yield found

@@ -88,6 +88,7 @@ def hushed() -> Iterator[None]:
     try:
         yield
     finally:
+        del os.environ["TF_CPP_MIN_LOG_LEVEL"]
         for number, stream in streams.items():
             os.dup2(stream, number)
             os.close(stream)
