@@ -124,7 +124,7 @@ def test_limits_from_the_command_line(
     path = tmp_path / "figures.json"
     # as in a process of its own, where the descriptor is what hides the lines of libraries
     monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL")
-    monkeypatch.setattr("sys.stdout", open(1, "w", closefd=False))
+    monkeypatch.setattr("sys.stdout", os.fdopen(1, "w", closefd=False))
     monkeypatch.setattr("wavesep.bench.timing.PAUSE", 0.0)
     monkeypatch.setattr("wavesep.bench.apart", lambda job: job())
     monkeypatch.setitem(limits.SIDES, "cpu", 512)
