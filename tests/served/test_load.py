@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -115,9 +116,7 @@ def test_two_thousand_jobs_leave_nothing(tiny_file: Path, tmp_path: Path) -> Non
     used = []
     for _ in range(ROUNDS):
         jobs = [caller.submit(content) for _ in range(JOBS // ROUNDS)]
-        within(300, lambda jobs=jobs: all(
-            caller("GET", f"/jobs/{job}")["state"] == "done" for job in jobs
-        ))  # fmt: skip
+        within(300, partial(are_done, caller, jobs))
         while page := caller("GET", "/songs"):
             for each in page:
                 caller("DELETE", f"/songs/{each['id']}")
@@ -131,6 +130,11 @@ def test_two_thousand_jobs_leave_nothing(tiny_file: Path, tmp_path: Path) -> Non
         assert last[1] <= warm[1] + 2, f"open files of the {kind} process: {used}"
     assert [path for name in ("songs", "stems") for path in (tmp_path / name).iterdir()] == []
     server.stop()
+
+
+def are_done(caller: Caller, jobs: list[str]) -> bool:
+    """Return whether all jobs are done."""
+    return all(caller("GET", f"/jobs/{job}")["state"] == "done" for job in jobs)
 
 
 def figure_of(process: int, name: str) -> int:

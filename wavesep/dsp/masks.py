@@ -6,7 +6,6 @@ and keeps its phase.
 
 from __future__ import annotations
 
-import librosa
 import numpy as np
 from numpy.typing import NDArray
 
@@ -139,7 +138,7 @@ def harmonic_mask(
     float32 array, (..., bins, frames)
         In [0, 1]; 0 in frames without a voice.
     """
-    hertz = librosa.fft_frequencies(sr=sample_rate, n_fft=window).astype(np.float32)[:, np.newaxis]
+    hertz = np.fft.rfftfreq(window, 1 / sample_rate).astype(np.float32)[:, np.newaxis]
     heard = voiced & (f0 > 0)  # nan is not
     base = np.where(heard, f0, 1).astype(np.float32)[..., np.newaxis, :]
     highest = np.maximum(np.floor(sample_rate / 2 / base), 1)  # harmonic below half the rate

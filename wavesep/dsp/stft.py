@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -40,12 +41,9 @@ class Stft:
 
     def analyse(self, audio: NDArray[np.float32]) -> Spectra:
         """Return the frames of a sound: ``(..., samples)`` to ``(..., bins, frames)``."""
-        import librosa  # takes half a second, and most models do not need it
-
-        spectra: Spectra = librosa.stft(
-            audio, n_fft=self.window, hop_length=self.hop, center=False, dtype=np.complex64
-        )
-        return spectra
+        frames = sliding_window_view(audio, self.window, axis=-1)[..., :: self.hop, :]
+        spectra = np.fft.rfft(frames * hann(self.window)).astype(np.complex64, copy=False)
+        return spectra.swapaxes(-1, -2)
 
     def spectra(self, audio: NDArray[np.float32]) -> Spectra:
         """Map a batch ``(batch, samples, channels)`` to ``(batch, channels, bins, frames)``."""
@@ -68,12 +66,28 @@ class Stft:
         .. [1] D. Griffin and J. Lim, "Signal estimation from modified short-time Fourier
            transform", IEEE Trans. ASSP 32(2), 1984, equation 6.
         """
-        import librosa
+        window = hann(self.window)
+        frames = np.fft.irfft(spectra.swapaxes(-1, -2), self.window) * window
+        audio = self._overlap_add(frames.astype(np.float32, copy=False))
+        squares = self._overlap_add(np.broadcast_to(window**2, frames.shape[-2:]))
+        return np.divide(audio, squares, out=audio, where=squares > np.finfo(np.float32).tiny)
 
-        audio: NDArray[np.float32] = librosa.istft(
-            spectra, n_fft=self.window, hop_length=self.hop, center=False, dtype=np.float32
-        )
+    def _overlap_add(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Add frames at their places: ``(..., frames, window)`` to ``(..., samples)``."""
+        *batch, count, window = frames.shape
+        audio = np.zeros((*batch, window + self.hop * (count - 1)), np.float32)
+        places = sliding_window_view(audio, window, axis=-1, writeable=True)[..., :: self.hop, :]
+        for first in range(min(self.overlap, count)):
+            # these frames do not overlap, so they can be added at once
+            places[..., first :: self.overlap, :] += frames[..., first :: self.overlap, :]
         return audio
+
+
+@cache
+def hann(samples: int) -> NDArray[np.float32]:
+    """Return a Hann window, the periodic one."""
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(samples) / samples)
+    return window.astype(np.float32)
 
 
 def frame_windows(magnitudes: Magnitudes, frames: int) -> Magnitudes:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..audio import Audio
+from ..dsp.masks import ratio_mask
 from ..dsp.stft import Spectra, Stft
 from ..engines import Engine
 from ..engines.mask_engine import MaskEngine
@@ -44,8 +45,6 @@ def wiener_engine(source: Engine, architecture: Architecture) -> MaskEngine:
     .. [1] A. Liutkus and R. Badeau, "Generalized Wiener filtering with fractional power
        spectrograms", ICASSP 2015, equation 8 with the power 2.
     """
-    from ..dsp.masks import ratio_mask  # loads librosa, which takes half a second
-
     left, right = architecture.context
     channels = architecture.channels
 
