@@ -95,7 +95,7 @@ SLOW = [
 
 @pytest.mark.parametrize(
     ("kind", "batch_size", "batches", "learning_rate"),
-    [("wavenet", 2, 60, 2e-2), *SLOW],
+    [("wavenet", 2, 40, 2e-2), *SLOW],
 )
 def test_four_stems(
     kind: str, batch_size: int, batches: int, learning_rate: float, folder: Path, tmp_path: Path
@@ -203,7 +203,7 @@ def test_vocal_activity_is_learnt(folder: Path, tmp_path: Path) -> None:
         "labels": {str(song): sung for song in range(3)}, "architecture": architecture,
         "sample_rate": RATE,
     }  # fmt: skip
-    mixes = ActivityExamples(*stems, **known, batch_size=16, batches=20)
+    mixes = ActivityExamples(*stems, **known, batch_size=16, batches=10)
     validation = ActivityValidation(*stems, **known)
 
     keras.utils.set_random_seed(1)

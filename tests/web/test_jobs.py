@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
-from django.core.management import call_command
 from django.utils import timezone
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -204,7 +203,3 @@ class Life(RuleBasedStateMachine):
 
 TestLife = Life.TestCase
 TestLife.settings = settings(max_examples=12, stateful_step_count=40, deadline=None)
-
-
-def test_the_migrations_are_complete() -> None:
-    call_command("makemigrations", "--check", "--dry-run", verbosity=0)
