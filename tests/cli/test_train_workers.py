@@ -16,6 +16,7 @@ import pytest
 import soundfile
 
 from wavesep.cli import main, workers
+from wavesep.cli.console import INTERRUPTED
 from wavesep.cli.workers import supervise
 from wavesep.errors import WorkerError
 from wavesep.models.arrays import load_arrays
@@ -242,6 +243,24 @@ def test_a_run_whose_worker_is_killed_ends_as_one_of_one_worker(
     one, two = (load_arrays(tmp_path / run / CHECKPOINT)[0] for run in ("alone", "together"))
     for name, array in one.items():
         np.testing.assert_allclose(two[name], array, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed")
+def test_ctrl_c_ends_all_workers_with_one_line(
+    tiny_file: Path, tmp_path: Path, jax_alone: dict[str, str]
+) -> None:
+    command = train_command(tiny_file, tmp_path, "stopped", "--workers", "2", "--epochs", "1000")
+    parent = subprocess.Popen(command, env=jax_alone, stderr=subprocess.PIPE, text=True)
+    log = tmp_path / "stopped" / LOG
+    while not log.exists():
+        assert parent.poll() is None
+        time.sleep(0.02)
+    parent.send_signal(signal.SIGINT)
+    _, errors = parent.communicate(timeout=60)  # the pipe ends with the last worker
+
+    assert parent.returncode == INTERRUPTED
+    assert errors.count("stopped: run the same command to resume") == 1
 
 
 @pytest.mark.slow

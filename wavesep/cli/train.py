@@ -23,7 +23,7 @@ from ..models.frame_cnn.architecture import ActivityArchitecture
 from ..models.presets import PRESETS
 from ..workers import LOOPBACK, LOST, joined, meet
 from .console import INTERRUPTED, add_command, hushed
-from .workers import supervise
+from .workers import SUPERVISED, supervise
 
 if TYPE_CHECKING:  # these load Keras
     import keras
@@ -141,7 +141,8 @@ def train(args: argparse.Namespace, console: Console) -> int:
         print(f"wavesep: {error}", file=sys.stderr)
         return LOST
     except KeyboardInterrupt:
-        print(STOPPED, file=sys.stderr)
+        if SUPERVISED not in os.environ:  # else the supervisor says it
+            print(STOPPED, file=sys.stderr)
         return INTERRUPTED
     return 0
 

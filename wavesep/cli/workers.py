@@ -23,6 +23,7 @@ RESTARTS = 3
 LOOK = 0.2  # seconds between two looks at the processes
 GRACE = 2.0  # seconds in which the others end after the first, and tell why
 PATIENCE = 15.0  # seconds for worker 0 to end after a signal: it ends its step first
+SUPERVISED = "WAVESEP_SUPERVISED"  # the environment variable that workers started here have
 START = "from wavesep.cli.workers import work; work()"
 
 log = logging.getLogger(__name__)
@@ -114,6 +115,7 @@ def team(argv: Sequence[str], workers: int) -> Iterator[list[Child]]:
     coordinator = f"127.0.0.1:{free_port()}"
     threads = str(max((os.cpu_count() or 1) // workers, 1))
     environment = {"OMP_NUM_THREADS": threads, "NPROC": threads} | os.environ  # NPROC is XLA's
+    environment[SUPERVISED] = "1"
     with ExitStack() as stack:
         children: list[Child] = []
         stack.callback(end, children)
