@@ -102,10 +102,10 @@ def check_job(user: User, song: Song) -> None:
             429, "busy", f"{limits.most_waiting} of your jobs wait; try again later",
             {"Retry-After": "60"},
         )  # fmt: skip
-    check_today(user, song.seconds, "this song is too much for today")
+    check_today(user, limits, song.seconds, "this song is too much for today")
 
 
-def check_today(user: User, seconds: float, message: str) -> None:
+def check_today(user: User, limits: Limits, seconds: float, message: str) -> None:
     """Refuse audio that is too much for today.
 
     Raises
@@ -113,7 +113,7 @@ def check_today(user: User, seconds: float, message: str) -> None:
     Problem
         If the user had too much separated today.
     """
-    most = limits_of(user).seconds_a_day
+    most = limits.seconds_a_day
     if most and seconds_today(user) + seconds > most:
         wait = round((jobs.midnight() + timedelta(days=1) - timezone.now()).total_seconds())
         raise Problem(
@@ -143,5 +143,5 @@ def check_live(number: int) -> User:
         If the user had too much separated today.
     """
     user = User.objects.get(pk=number)
-    check_today(user, 0.0, "no more live sound today")
+    check_today(user, limits_of(user), 0.0, "no more live sound today")
     return user

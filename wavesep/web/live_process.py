@@ -62,15 +62,13 @@ class LiveProcess:
             [sys.executable, "-m", "wavesep.web.processes", "live"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
-        self._questions, self._answers = (
-            cast(IO[bytes], process.stdin),
-            cast(IO[bytes], process.stdout),
-        )
+        self._questions = cast(IO[bytes], process.stdin)
+        self._answers = cast(IO[bytes], process.stdout)
         self.is_free = True
         self.end = weakref.finalize(self, end, process)
 
     def begin(self, form: Format) -> dict[str, Any]:
-        """Begin a stream; return its latency in seconds and its sources.
+        """Begin a stream; return its latency in seconds, its sources and the model.
 
         Raises
         ------
