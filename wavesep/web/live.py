@@ -91,7 +91,7 @@ class Live:
             meter = await Meter.begin(user, form.rate)
             process = self._idle.pop() if self._idle else LiveProcess()
             try:
-                greeting = await asyncio.to_thread(process.begin, form)
+                greeting = await process.begin(form)
                 await send({"type": "websocket.send", "text": json.dumps(greeting)})
                 return await Conversation(process, form, meter, receive, send).run()
             finally:
@@ -217,9 +217,9 @@ class Conversation:
     async def _answer(self) -> None:
         """Send the stems of all blocks."""
         while (block := await self._blocks.get()) is not None:
-            await self._send_stems(await asyncio.to_thread(self._process.push, block))
+            await self._send_stems(await self._process.push(block))
             self._waiting -= len(block) // self._form.frame
-        await self._send_stems(await asyncio.to_thread(self._process.flush))
+        await self._send_stems(await self._process.flush())
 
     async def _send_stems(self, stems: bytes) -> None:
         if stems:

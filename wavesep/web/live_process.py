@@ -7,6 +7,7 @@ form: "a" is what was asked for, "r" is why the stream refuses it.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -67,7 +68,7 @@ class LiveProcess:
         self.is_free = True
         self.end = weakref.finalize(self, end, process)
 
-    def begin(self, form: Format) -> dict[str, Any]:
+    async def begin(self, form: Format) -> dict[str, Any]:
         """Begin a stream; return its latency in seconds, its sources and the model.
 
         Raises
@@ -75,14 +76,14 @@ class LiveProcess:
         Problem
             If the model cannot be used.
         """
-        letter, content = self._ask(b"b", json.dumps(form._asdict()).encode())
+        letter, content = await self._ask(b"b", json.dumps(form._asdict()).encode())
         if letter == b"r":
             log.error("no live sound can be separated: %s", content.decode())
             raise Problem(500, "model", "the server cannot open its model")
         greeting: dict[str, Any] = json.loads(content)
         return greeting
 
-    def push(self, block: bytes) -> bytes:
+    async def push(self, block: bytes) -> bytes:
         """Return the stems that a block makes ready, one after the other.
 
         Raises
@@ -90,25 +91,31 @@ class LiveProcess:
         Problem
             If the samples are no sound.
         """
-        letter, content = self._ask(b"p", block)
+        letter, content = await self._ask(b"p", block)
         if letter == b"r":
             raise Problem(422, "invalid", content.decode())
         return content
 
-    def flush(self) -> bytes:
+    async def flush(self) -> bytes:
         """Return the rest of the stems, and end the stream."""
-        return self._ask(b"f", b"")[1]
+        return (await self._ask(b"f", b""))[1]
 
-    def _ask(self, letter: bytes, content: bytes) -> tuple[bytes, bytes]:
+    async def _ask(self, letter: bytes, content: bytes) -> tuple[bytes, bytes]:
+        # here and not in the thread: whoever stops to wait must not find it free before it begins
         self.is_free = False
+        answer = await asyncio.to_thread(self._exchange, letter, content)
+        if answer is None:
+            raise Problem(500, "crashed", "the live separation has ended: connect again")
+        return answer
+
+    def _exchange(self, letter: bytes, content: bytes) -> tuple[bytes, bytes] | None:
+        """Return the answer to a question, or None if the process has died."""
         try:
             write(self._questions, letter, content)
             answer = read(self._answers)
         except OSError:
-            answer = None
-        if answer is None:
-            raise Problem(500, "crashed", "the live separation has ended: connect again")
-        self.is_free = True
+            return None
+        self.is_free = answer is not None
         return answer
 
 
