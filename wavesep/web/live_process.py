@@ -101,7 +101,7 @@ class LiveProcess:
         return (await self._ask(b"f", b""))[1]
 
     async def _ask(self, letter: bytes, content: bytes) -> tuple[bytes, bytes]:
-        # here and not in the thread: whoever stops to wait must not find it free before it begins
+        # set before the thread begins: a stream that stops waiting must not find the process free
         self.is_free = False
         answer = await asyncio.to_thread(self._exchange, letter, content)
         if answer is None:
