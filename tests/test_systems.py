@@ -18,6 +18,7 @@ from wavesep.models.base import Architecture
 from wavesep.models.files import ModelFile, read_model_file
 from wavesep.models.frame_cnn.architecture import ActivityArchitecture, FrameCnnArchitecture
 from wavesep.models.presets import RULES
+from wavesep.models.spleeter.architecture import SpleeterArchitecture
 from wavesep.models.unet.architecture import UNetArchitecture
 from wavesep.models.wavenet.architecture import WaveNetArchitecture
 from wavesep.systems.plan import chunk_plan
@@ -30,6 +31,7 @@ NETWORKS: dict[str, Architecture] = {
     "unet_stereo": UNetArchitecture(
         window=64, hop=16, filters=3, depth=2, channels=2, targets=3
     ),
+    "spleeter": SpleeterArchitecture(window=64, hop=16, filters=3, depth=2, bottleneck=5),
     "wavenet": WaveNetArchitecture(
         filters=3, skip_filters=3, kernel_size=3, stacks=1, layers_per_stack=3, frame_size=4,
         channels=1,

@@ -7,6 +7,7 @@ from typing import TypeVar
 from .base import Architecture
 from .frame_cnn.architecture import ActivityArchitecture, FrameCnnArchitecture
 from .rules import Centre, Harmonic, PhaseCancellation
+from .spleeter.architecture import SpleeterArchitecture
 from .unet.architecture import UNetArchitecture
 from .wavenet.architecture import WaveNetArchitecture
 
@@ -32,6 +33,7 @@ for built_in in (
     FrameCnnArchitecture,
     ActivityArchitecture,
     UNetArchitecture,
+    SpleeterArchitecture,
     Harmonic,
     Centre,
     PhaseCancellation,

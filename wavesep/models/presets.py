@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from .base import Architecture
 from .frame_cnn.architecture import ActivityArchitecture, FrameCnnArchitecture
 from .rules import Centre, Harmonic, PhaseCancellation
+from .spleeter.architecture import SpleeterArchitecture
 from .unet.architecture import UNetArchitecture
 from .wavenet.architecture import WaveNetArchitecture
 
@@ -92,6 +93,11 @@ PRESETS = {
     "unet_stereo": Preset(
         44_100, replace(JANSSON, window=2048, hop=512, channels=2),
         "U-Net that estimates soft masks of two channels",
+    ),
+    # Spleeter's lowest level has 512 filters, which hold two thirds of its weights
+    "spleeter": Preset(
+        44_100, SpleeterArchitecture(bottleneck=128),
+        "U-Net of Spleeter with a narrower lowest level; Hennequin et al. 2020",
     ),
     "harmonic": Preset(
         22_050, Harmonic(), "rule: the vocals are the harmonics of the pitch that pYIN tracks"

@@ -1,4 +1,4 @@
-"""The U-Net: its sizes, and exactly the context that is promised."""
+"""Both U-Nets: their sizes, and exactly the context that is promised."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ import pytest
 from wavesep import PRESETS, UNet
 from wavesep.models.files import ModelFile, read_model_file
 from wavesep.models.presets import JANSSON
+from wavesep.models.spleeter.architecture import SpleeterArchitecture
+from wavesep.models.spleeter.network import SpleeterUNet
+from wavesep.models.unet.architecture import UNetArchitecture
 
 
 def test_jansson_comes_down_to_512_channels_of_8_by_2() -> None:
@@ -24,8 +27,13 @@ def test_jansson_comes_down_to_512_channels_of_8_by_2() -> None:
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
-def test_a_frame_of_a_unet_hears_its_context_and_no_more(depth: int) -> None:
-    architecture = replace(JANSSON, window=32, hop=8, filters=4, depth=depth)
+@pytest.mark.parametrize(
+    "whole", [JANSSON, SpleeterArchitecture(channels=1, bottleneck=4)], ids=["unet", "spleeter"]
+)
+def test_a_frame_of_a_unet_hears_its_context_and_no_more(
+    whole: UNetArchitecture, depth: int
+) -> None:
+    architecture = replace(whole, window=32, hop=8, filters=4, depth=depth)
     network = architecture.network()
     rng = np.random.default_rng(0)
     for variable in network.trainable_weights:
@@ -54,20 +62,21 @@ def test_odd_arguments_are_refused(wrong: dict[str, Any]) -> None:
         UNet(**wrong)
 
 
-def test_model_files_hold_it(tmp_path: Path) -> None:
-    network = UNet(window=64, hop=16, filters=2, depth=3, targets=3)
+@pytest.mark.parametrize("kind", [UNet, SpleeterUNet])
+def test_model_files_hold_it(tmp_path: Path, kind: type[UNet | SpleeterUNet]) -> None:
+    network = kind(window=64, hop=16, filters=2, depth=3, targets=3)
     path = tmp_path / "model.safetensors"
     file = ModelFile.from_network(network, sample_rate=8_000, sources=("a", "b", "c", "d"))
     file.save(path)
 
     read = read_model_file(path)
 
-    assert (read.kind, read.parameters) == ("unet", network.count_params())
+    assert (read.kind, read.parameters) == (network.architecture.kind, network.count_params())
     assert read.architecture == network.architecture
     assert read.architecture.context == (network.left_context, network.right_context)
     for name, array in read.arrays.items():
         np.testing.assert_array_equal(array, file.arrays[name])
-    assert isinstance(read.build(), UNet)
-    again = UNet.from_config(network.get_config())
+    assert isinstance(read.build(), kind)
+    again = kind.from_config(network.get_config())
     assert again.get_config() == network.get_config()
     assert again.architecture == network.architecture

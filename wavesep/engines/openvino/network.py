@@ -16,6 +16,7 @@ from ...models.files import ModelFile
 from ..base import Stepper, step_samples
 from .frame_cnn import frame_cnn_graph
 from .runtime import compile_graph, has_bfloat16, infer, openvino
+from .spleeter import spleeter_graph
 from .unet import unet_graph
 from .wavenet import chunk_graph, step_graph
 
@@ -25,6 +26,7 @@ GRAPHS: dict[str, Callable[[Any, Arrays], openvino.Model]] = {
     "frame_cnn": frame_cnn_graph,
     "vocal_activity": frame_cnn_graph,
     "unet": unet_graph,
+    "spleeter": spleeter_graph,
 }
 
 

@@ -38,12 +38,10 @@ def unet_graph(architecture: UNetArchitecture, arrays: Arrays) -> openvino.Model
     ``(batch, window / 2 + 1, frames, channels)`` becomes ``(batch, window / 2 + 1, frames,
     channels * targets)``.
     """
-    window, depth, channels = architecture.window, architecture.depth, architecture.channels
-    bins, frames = window // 2, openvino.Dimension(2**depth, LONGEST // window)
-    shape = openvino.PartialShape([openvino.Dimension(1, MOST), bins + 1, frames, channels])
-    magnitudes = opset13.parameter(shape, np.float32, "magnitudes")
-    x = cut(transpose(magnitudes, [0, 3, 1, 2]), 0, bins)
-    x = compress(x, window)
+    depth = architecture.depth
+    magnitudes = magnitudes_of(architecture)
+    x = cut(transpose(magnitudes, [0, 3, 1, 2]), 0, architecture.bins - 1)
+    x = compress(x, architecture.window)
     passed = []
     for i in range(depth):
         x = leaky_relu(down(x, *normalised(arrays, f"down{i}", 3)), SLOPE)
@@ -54,6 +52,14 @@ def unet_graph(architecture: UNetArchitecture, arrays: Arrays) -> openvino.Model
     x = opset13.sigmoid(up(x, arrays["mask/kernel"], arrays["mask/bias"]))
     x = opset13.concat([x, cut(x, -1, 0)], 2)  # the highest bin has its neighbour's mask
     return openvino.Model([transpose(x, [0, 2, 3, 1])], [magnitudes])
+
+
+def magnitudes_of(architecture: UNetArchitecture) -> Node:
+    """Return the input of the graph, ``(batch, window / 2 + 1, frames, channels)``."""
+    frames = openvino.Dimension(architecture.aligned, LONGEST // architecture.window)
+    batch = openvino.Dimension(1, MOST)
+    shape = openvino.PartialShape([batch, architecture.bins, frames, architecture.channels])
+    return opset13.parameter(shape, np.float32, "magnitudes")
 
 
 def normalised(arrays: Arrays, name: str, outputs: int) -> tuple[NDArray[Any], NDArray[Any]]:

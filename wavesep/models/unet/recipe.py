@@ -16,14 +16,14 @@ from .architecture import UNetArchitecture
 PATCH = 128  # frames of an example
 
 
-def recipe(architecture: UNetArchitecture) -> Recipe:
-    """Return how a `UNet` is trained."""
+def recipe(architecture: UNetArchitecture, patch: int = PATCH) -> Recipe:
+    """Return how a `UNet` is trained, on examples of ``patch`` frames."""
     return Recipe(
         masked_error,
         lambda rate: keras.optimizers.Adam(rate, weight_decay=1e-5),
         learning_rate=1e-4,
         examples=partial(magnitude_examples, architecture),
-        samples=architecture.samples_of(PATCH),
+        samples=architecture.samples_of(patch),
     )
 
 
