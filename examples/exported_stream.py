@@ -1,7 +1,7 @@
 """Separate a song with an exported stream, step by step, without wavesep.
 
-    wavesep export vocals --stream -o vocals_stream.onnx
-    python examples/exported_stream.py vocals_stream.onnx song.wav
+    wavesep export wavenet --stream -o wavenet_stream.onnx
+    python examples/exported_stream.py wavenet_stream.onnx song.wav
 
 It needs NumPy, onnxruntime and soundfile. A program that separates live audio does the same with
 blocks from a sound card. The song must have the sample rate of the model.

@@ -246,7 +246,7 @@ def test_info_shows_the_shipped_model_s_data_card(capfd: pytest.CaptureFixture[s
     assert main(["info"]) == 0
 
     out = capfd.readouterr().out
-    for word in ("MIR-1K", "CC0", "SI-SDR", "limits"):
+    for word in ("MIR-1K", "CC0", "Deezer", "limits"):
         assert word in out
 
 

@@ -15,9 +15,9 @@ from wavesep import Separator, list_models, load_model
 from wavesep.audio import Audio
 from wavesep.errors import EmptyAudioError, ModelFileError, NonFiniteAudioError, OptionError
 from wavesep.models.base import Architecture
-from wavesep.models.files import ModelFile, read_model_file
+from wavesep.models.files import ModelFile, read_model_file, shipped_models
 from wavesep.models.frame_cnn.architecture import ActivityArchitecture, FrameCnnArchitecture
-from wavesep.models.presets import RULES
+from wavesep.models.presets import MEANS, RULES
 from wavesep.models.spleeter.architecture import SpleeterArchitecture
 from wavesep.models.unet.architecture import UNetArchitecture
 from wavesep.models.wavenet.architecture import WaveNetArchitecture
@@ -50,7 +50,7 @@ SYSTEMS = [*NETWORKS, *COMBINED]
 SLOW = {"mask_cnn:wiener", "mask_cnn+unet", "unet:speeds", "wavenet:speeds+unet"}
 MOST_SYSTEMS = [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in SYSTEMS]
 
-MEANS = [
+AVERAGED = [
     "mask_cnn+unet",
     pytest.param("wavenet:speeds+unet", marks=pytest.mark.slow),
     "unet:wiener+wavenet:speeds:wiener+mask_cnn",
@@ -192,7 +192,7 @@ def weigh(tree: str, models: Path, mixture: Audio) -> Audio:
     return np.asarray(np.mean(alone, axis=0))
 
 
-@pytest.mark.parametrize("system", MEANS)
+@pytest.mark.parametrize("system", AVERAGED)
 def test_each_part_of_a_mean_has_the_same_weight(system: str, models: Path) -> None:
     mixture = mixture_of(4_000)
     vocals = Separator(path_of(system, models)).separate(mixture, RATE)["vocals"]
@@ -319,6 +319,9 @@ def test_all_systems_are_listed() -> None:
     assert {"vocals", *RULES} <= {name for name, model in listed.items() if model.ships}
     for name, model in listed.items():
         assert model.about
+        if model.kind == "mean":
+            assert all(part in model.input and listed[part].ships for part in MEANS[name].parts)
+            continue
         assert "Hz" in model.input
         if model.ships:
             assert read_model_file(name).kind == model.kind
@@ -353,7 +356,7 @@ def test_bad_input(system: str, models: Path) -> None:
     assert not any(stem.any() for stem in silent.values())
 
 
-@pytest.mark.parametrize("model", [name for name, about in list_models().items() if about.ships])
+@pytest.mark.parametrize("model", [*shipped_models(), *RULES])
 def test_no_chunk_is_so_long_that_progress_stands_still(model: str) -> None:
     file = read_model_file(model)
     plan = chunk_plan(System(file), None)

@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 ROOT = Path(__file__).parents[1]
+MOST_BYTES = 16_000_000
 
 
 def python(*arguments: object, cwd: Path, path: Path | None = None) -> str:
@@ -40,6 +41,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pip = ["-m", "pip", "--disable-pip-version-check"]
     python(*pip, "wheel", source, "--no-deps", "--no-build-isolation", "-w", folder, cwd=folder)
     (wheel,) = folder.glob("wavesep-*.whl")
+    assert wheel.stat().st_size < MOST_BYTES
     python(*pip, "install", wheel, "--no-deps", "--no-index", "--target", target, cwd=folder)
     shutil.rmtree(source)
     return target

@@ -23,7 +23,7 @@ from wavesep.evaluation.pictures import draw_masks
 from wavesep.evaluation.scoring import separator_of
 from wavesep.systems.tree import read_models
 
-COMBINED = ["vocals:speeds", "vocals:wiener", "vocals+unet"]
+COMBINED = ["wavenet:speeds", "wavenet:wiener", "wavenet+unet"]
 WINDOW = 10.0  # seconds, of songs
 SECONDS = 20  # of a song that is timed
 PICTURE_START = 12.0  # seconds into the song that is drawn

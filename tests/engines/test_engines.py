@@ -139,7 +139,7 @@ spoken = []
 sys.addaudithook(lambda event, _: spoken.append(event) if event.startswith("socket.") else None)
 import numpy as np
 from wavesep import Separator
-separator = Separator()
+separator = Separator("wavenet")
 separator.separate(np.full((44_100, 2), 0.1, np.float32), 44_100)
 stream = separator.stream(44_100)
 stream.push(np.full((44_100, 2), 0.1))
@@ -228,7 +228,7 @@ def test_one_mixture_too_large_is_an_error() -> None:
 
 
 def test_the_shipped_model_has_an_engine() -> None:
-    assert open_engine(read_model_file("vocals")).precision in ("float32", "bfloat16")
+    assert open_engine(read_model_file("wavenet")).precision in ("float32", "bfloat16")
 
 
 def test_a_window_stepper_gives_its_network_one_sound_at_a_time() -> None:

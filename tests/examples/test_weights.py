@@ -35,13 +35,13 @@ def test_compare_systems(songs: Path, tmp_path: Path) -> None:
     gains = {system: float(gain.removesuffix(" dB")) for system, _, gain, *_ in rows}
     ready = {name for name, model in list_models().items() if model.ships}
     yardsticks = {"mixture", "binary mask", "ratio mask"}
-    combined = {"vocals:speeds", "vocals:wiener", "vocals+unet"}
+    combined = {"wavenet:speeds", "wavenet:wiener", "wavenet+unet"}
     assert gains.keys() == yardsticks | combined | ready - {"vocal_activity"}
     assert gains["mixture"] == 0
     assert all(gain <= max(gains["ratio mask"], gains["binary mask"]) for gain in gains.values())
     parameters = {system: count for system, count, *_ in rows}
     assert parameters["mask_cnn"] == "323,233"
-    assert parameters["vocals:speeds"] == parameters["vocals"]
+    assert parameters["wavenet:speeds"] == parameters["wavenet"]
     assert (tmp_path / "masks.png").read_bytes().startswith(b"\x89PNG")
 
 

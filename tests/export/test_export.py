@@ -221,8 +221,8 @@ def test_the_onnx_file_keeps_the_standard(folder: Path, tmp_path: Path) -> None:
 def test_the_python_of_the_page_runs(tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "examples" / "export.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"^```python\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
-    random_model(SMALL).save(tmp_path / "vocals.safetensors")
-    export_model(tmp_path / "vocals.safetensors", tmp_path / "vocals.onnx")
+    random_model(SMALL).save(tmp_path / "wavenet.safetensors")
+    export_model(tmp_path / "wavenet.safetensors", tmp_path / "wavenet.onnx")
     names: dict[str, Any] = {}
 
     with contextlib.chdir(tmp_path):
@@ -238,11 +238,11 @@ def test_the_shipped_model(shared: Path, tmp_path: Path, form: str) -> None:
     mixture = audio[60 * rate : 64 * rate]
     suffix, opened = RUNTIMES[form]
     whole, steps = (
-        opened(export_model("vocals", tmp_path / f"{s}{suffix}", form=form, stream=s))
+        opened(export_model("wavenet", tmp_path / f"{s}{suffix}", form=form, stream=s))
         for s in (False, True)
     )
 
-    expected = separator(Path("vocals")).separate(mixture, rate)
+    expected = separator(Path("wavenet")).separate(mixture, rate)
 
     assert np.sqrt(np.mean(expected["vocals"] ** 2)) > 0.01
     assert_same(whole.run({"mixture": mixture}), expected)
@@ -296,13 +296,13 @@ def test_the_name_is_that_of_the_model(
     [
         (["unet"], "only a WaveNet can be exported: unet is of the kind unet"),
         (["centre"], "only a WaveNet can be exported: centre is of the kind centre"),
-        (["vocals+unet"], 'only a single model can be exported, without "+" and ":", not vocals+'),
+        (["vocals"], 'only a single model can be exported, without "+" and ":", not vocals'),
         (["vocals:wiener"], 'only a single model can be exported, without "+" and ":"'),
         (["vocals:speeds"], 'only a single model can be exported, without "+" and ":"'),
         (["vocalz"], "no model 'vocalz'"),
         (["-o", "vocals.bin"], "the name of an onnx file must end in .onnx, not vocals.bin"),
         (["-o", "text/vocals.onnx"], "text cannot be made"),
-        (["-o", "vocals.onnx"], "vocals.onnx exists: "),
+        (["-o", "wavenet.onnx"], "wavenet.onnx exists: "),
     ],
 )
 def test_what_cannot_be_exported_is_one_line(
@@ -313,7 +313,7 @@ def test_what_cannot_be_exported_is_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("text", "vocals.onnx"):
+    for name in ("text", "wavenet.onnx"):
         Path(name).write_text("kept")
 
     assert main(["export", *arguments]) == 1

@@ -13,6 +13,7 @@ import pytest
 import safetensors.numpy
 
 import wavesep
+from wavesep import UNet
 from wavesep.errors import ModelFileError
 from wavesep.models.arrays import Arrays, fingerprint, load_arrays
 from wavesep.models.files import ModelFile, read_model_file
@@ -49,17 +50,59 @@ def test_a_model_file_holds_the_network_and_all_about_it(tiny_file: Path, tmp_pa
     assert list(tmp_path.iterdir()) == [copy]
 
 
-def test_the_shipped_model_loads_by_name() -> None:
-    assert "vocals" in wavesep.list_models()
+@pytest.mark.parametrize("name", ["wavenet", "spleeter"])
+def test_the_shipped_model_loads_by_name(name: str) -> None:
+    assert name in wavesep.list_models()
 
-    file = read_model_file("vocals")
+    file = read_model_file(name)
 
     assert file.sources == ("vocals", "accompaniment")
     assert file.sample_rate == 44_100
     assert file.licence != "not stated"
     assert {"data", "training", "scores", "limits"} <= file.card.keys()
-    assert all(np.isfinite(array).all() and array.any() for array in file.arrays.values())
-    assert wavesep.load_model("vocals").count_params() == file.parameters
+    assert all(np.isfinite(array).all() for array in file.arrays.values())
+    assert all(array.any() for key, array in file.arrays.items() if key.endswith("kernel"))
+    assert wavesep.load_model(name).count_params() == file.parameters
+
+
+def test_a_mean_has_no_file() -> None:
+    with pytest.raises(ModelFileError, match="vocals is the mean of several models: give one of w"):
+        read_model_file("vocals")
+
+
+def test_kernels_of_8_bits_are_close_to_the_network(tiny_file: Path, tmp_path: Path) -> None:
+    file = ModelFile.from_network(
+        UNet(window=64, hop=16, filters=16, depth=2), sample_rate=8_000, sources=("a", "b")
+    )
+    file.arrays["down1/kernel"][..., 3] = 0
+    file.quantised().save(tmp_path / "small.safetensors")
+    file.save(tmp_path / "large.safetensors")
+
+    read = read_model_file(tmp_path / "small.safetensors")
+
+    small, large = (
+        (tmp_path / f"{name}.safetensors").stat().st_size for name in ("small", "large")
+    )
+    assert small < 0.4 * large
+    for name, array in file.arrays.items():
+        largest = np.abs(array).max(axis=-2, keepdims=True) if array.ndim > 1 else 0
+        assert read.arrays[name].dtype != np.int8
+        assert (np.abs(read.arrays[name] - array) <= largest / 254 + 1e-7).all()
+
+
+def test_scales_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    file = ModelFile.from_network(
+        UNet(window=64, hop=16, filters=16, depth=2), sample_rate=8_000, sources=("a", "b")
+    ).quantised()
+    file.arrays["down1/kernel:scale"] = np.ones((1, 32), np.float32)
+    file.save(tmp_path / "odd.safetensors")
+    with pytest.raises(ModelFileError, match="the scales of 'down1/kernel' do not fit"):
+        read_model_file(tmp_path / "odd.safetensors")
+
+    del file.arrays["down1/kernel:scale"]
+    file.save(tmp_path / "odd.safetensors")
+    with pytest.raises(ModelFileError, match="must be float16 or float32, not int8"):
+        read_model_file(tmp_path / "odd.safetensors")
 
 
 def test_a_file_has_what_name_it_likes(tiny_file: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ SIZES = {
     "unet_mono": 9_826_321,
     "unet_stereo": 9_827_522,
     "unet": 2_458_761,
-    "spleeter": 4_904_711,
+    "spleeter": 4_909_127,
 }
 
 

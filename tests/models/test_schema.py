@@ -94,7 +94,7 @@ def test_a_changed_file_is_refused_or_the_same_model(
     assert refused > 450
 
 
-@pytest.mark.parametrize("name", ["vocals", "unet"])
+@pytest.mark.parametrize("name", ["wavenet", "unet"])
 @pytest.mark.parametrize(
     ("field", "old", "new"),
     [

@@ -15,7 +15,7 @@ from wavesep.evaluation import si_sdr
 
 @pytest.fixture(scope="module")
 def separator() -> Separator:
-    return Separator()
+    return Separator("wavenet")
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def excerpt(song: Path) -> Audio:
 
 
 def test_chunks_of_a_real_song_leave_no_trace(excerpt: Audio) -> None:
-    network = load_model("vocals")
+    network = load_model("wavenet")
     network.run_eagerly = True  # to trace it takes longer
     channels, frame = network.architecture.channels, network.architecture.frame_size
     spare = np.zeros((-len(excerpt) % frame, 2), np.float32)
@@ -41,7 +41,7 @@ def test_chunks_of_a_real_song_leave_no_trace(excerpt: Audio) -> None:
     whole = np.concatenate([*whole], axis=-1)[: len(excerpt)]
 
     for seconds in (0.25, 0.7):
-        separator = Separator(chunk_seconds=seconds, precision="float32")
+        separator = Separator("wavenet", chunk_seconds=seconds, precision="float32")
         vocals = separator.separate(excerpt, 44_100)["vocals"]
         np.testing.assert_allclose(vocals, whole, atol=1e-5)
 

@@ -13,8 +13,8 @@ from .console import add_command, printable
 
 EXPORT = """Write a WaveNet as a file that ONNX Runtime or OpenVINO runs without wavesep.
 
-  wavesep export vocals
-  wavesep export vocals --stream -o live/vocals.onnx
+  wavesep export wavenet
+  wavesep export wavenet --stream -o live/wavenet.onnx
   wavesep export runs/first/best.safetensors --format openvino
 
 The file maps a mixture at the model's sample rate to its stems: a whole mixture
@@ -28,7 +28,7 @@ def add_export(commands: Any) -> None:
     """Add ``wavesep export``."""
     command = add_command(commands, export, "write a model for other runtimes", EXPORT)
     add = command.add_argument
-    add("model", metavar="MODEL", nargs="?", default="vocals",
+    add("model", metavar="MODEL", nargs="?", default="wavenet",
         help="a name or a model file (default: %(default)s)")  # fmt: skip
     add("--format", choices=FORMATS, default="onnx", help="default: %(default)s")
     add("--stream", action="store_true",

@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from ..models.files import ready_models
+from ..models.presets import MEANS
 from ..models.registry import list_models
-from ..systems.tree import leaves, read_part, split_name
+from ..systems.tree import leaves, read_part, split_name, split_suffixes
 from .console import add_command, plain_console, printable, standard_output, table
 
 INFO = """Describe a model: its sources, sample rate, context, size, licence and data
@@ -40,7 +41,9 @@ def info(args: argparse.Namespace, console: Console) -> int:
         print_models()
         return 0
     for name in split_name(args.model):
-        print_model(name)
+        model, suffixes = split_suffixes(name)
+        for part in MEANS[model].parts if model in MEANS else (model,):
+            print_model(part + "".join(suffixes))
     return 0
 
 

@@ -26,7 +26,7 @@ PREFIX = "wavesep"  # of the names in the metadata
 
 
 def export_model(
-    model: str | os.PathLike[str] = "vocals",
+    model: str | os.PathLike[str] = "wavenet",
     path: str | os.PathLike[str] | None = None,
     *,
     form: str = "onnx",

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Arrays = dict[str, NDArray[Any]]
 
+SCALE = ":scale"  # ends the name of the scales of an array of 8-bit integers
+LEAST_INPUTS = 16  # with fewer inputs, the scales would take too much of the space that is saved
+
 
 def save_arrays(arrays: Arrays, metadata: Mapping[str, str], path: str | os.PathLike[str]) -> None:
     """Write arrays and text to a safetensors file, whole or not at all.
@@ -79,6 +82,45 @@ def parse_arrays(content: bytes) -> tuple[Arrays, dict[str, str]]:
         raise ModelFileError(f"damaged or not a model file: {error}") from error
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     return arrays, header.get("__metadata__", {})
+
+
+def quantised(arrays: Arrays) -> Arrays:
+    """Return arrays in which kernels are 8-bit integers; other arrays stay as they are.
+
+    The weights from all inputs to one output have a common scale, stored in an array of its own.
+    Kernels with fewer than 16 inputs are stored in half precision.
+    """
+    small: Arrays = {}
+    for name, array in arrays.items():
+        if array.ndim < 2:
+            small[name] = array
+        elif array.shape[-2] < LEAST_INPUTS:
+            small[name] = array.astype(np.float16)
+        else:
+            scale = np.abs(array).max(axis=-2, keepdims=True).astype(np.float32) / 127
+            scale[scale == 0] = 1
+            small[name] = np.round(array / scale).astype(np.int8)
+            small[name + SCALE] = scale
+    return small
+
+
+def dequantised(arrays: Arrays) -> Arrays:
+    """Return the arrays that `quantised` was given, with its rounding errors.
+
+    Raises
+    ------
+    ModelFileError
+        If the shape of a scale does not fit its array.
+    """
+    whole = dict(arrays)
+    for name, array in arrays.items():
+        scale = arrays.get(name + SCALE)
+        if array.dtype != np.int8 or scale is None:
+            continue
+        if array.ndim < 2 or scale.shape != (*array.shape[:-2], 1, array.shape[-1]):
+            raise ModelFileError(f"it is damaged: the scales of {name!r} do not fit")
+        whole[name] = array * whole.pop(name + SCALE).astype(np.float32)
+    return whole
 
 
 def fingerprint(arrays: Arrays) -> str:

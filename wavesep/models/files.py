@@ -20,15 +20,17 @@ from ..audio import TWO_STEMS
 from ..errors import ModelFileError
 from .arrays import (
     Arrays,
+    dequantised,
     fingerprint,
     load_arrays,
     network_arrays,
+    quantised,
     save_arrays,
     set_network_arrays,
 )
 from .backend import load_backend
 from .base import Architecture
-from .presets import PRESETS, RULES
+from .presets import MEANS, PRESETS, RULES
 from .schema import SUM, check_about, check_arrays, check_size, modern, parse
 
 if TYPE_CHECKING:
@@ -93,6 +95,14 @@ class ModelFile:
             for name, array in self.arrays.items()
         }
         return replace(self, arrays=arrays)
+
+    def quantised(self) -> ModelFile:
+        """Return the model with its kernels as 8-bit integers, a quarter of the size.
+
+        They are converted back when the file is read. On real songs, the error of the rounding is
+        25 to 45 dB below the estimate.
+        """
+        return replace(self, arrays=quantised(self.arrays))
 
     def with_arrays(self, arrays: Arrays) -> ModelFile:
         """Return the model with other weights, without the scores of the old ones in its card."""
@@ -160,9 +170,13 @@ def load_model(model: str | os.PathLike[str], padding: str = "same") -> keras.Mo
 
 
 def ready_models() -> list[str]:
-    """Return the names of all systems that run without training: shipped models and rules."""
-    shipped = [path.name.removesuffix(SUFFIX) for path in SHIPPED.glob(f"*{SUFFIX}")]
-    return sorted([*shipped, *RULES])
+    """Return the names of all systems that run without training: shipped models, means, rules."""
+    return sorted([*shipped_models(), *MEANS, *RULES])
+
+
+def shipped_models() -> list[str]:
+    """Return the names of the model files in the package."""
+    return [path.name.removesuffix(SUFFIX) for path in SHIPPED.glob(f"*{SUFFIX}")]
 
 
 def read_model_file(model: str | os.PathLike[str]) -> ModelFile:
@@ -213,8 +227,8 @@ def checked_file(path: Path) -> ModelFile:
     about = modern(parse(metadata))
     architecture = check_about(about)
     file = ModelFile(
-        architecture, arrays, about["sample_rate"], tuple(about["sources"]), about["licence"],
-        about["card"],
+        architecture, dequantised(arrays), about["sample_rate"], tuple(about["sources"]),
+        about["licence"], about["card"],
     )  # fmt: skip
     check_arrays(file)
     if metadata[SUM] != total:
@@ -228,9 +242,12 @@ def find_model(model: str | os.PathLike[str]) -> Path:
     Raises
     ------
     ModelFileError
-        If there is no such model and no such file.
+        If there is no such model and no such file, or the name is that of a mean.
     """
-    if str(model) in ready_models():
+    if str(model) in MEANS:
+        parts = ", ".join(MEANS[str(model)].parts)
+        raise ModelFileError(f"{model} is the mean of several models: give one of {parts}")
+    if str(model) in shipped_models():
         return SHIPPED / f"{model}{SUFFIX}"
     path = Path(model)
     if not path.is_file():

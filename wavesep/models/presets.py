@@ -35,6 +35,22 @@ class Preset:
         return self.architecture.kind
 
 
+@dataclass(frozen=True)
+class NamedMean:
+    """The mean of several systems that has a name.
+
+    Attributes
+    ----------
+    parts : tuple of str
+        Names of the systems.
+    about : str
+        Description in one line.
+    """
+
+    parts: tuple[str, ...]
+    about: str
+
+
 # The network of J. Vossen's post, to the letter: 3,196,418 parameters, 70 ms of context.
 POST = WaveNetArchitecture()
 
@@ -51,10 +67,9 @@ FOLDED_SMALL = replace(
 )
 
 # A learned filterbank before and after the layers. They depend on 2.8 s in frames of 46 ms and
-# estimate a mask for each sub-band. The network has one channel: left and right are separated
-# independently, so it cannot use panning and stereo width.
+# estimate a mask for each sub-band.
 FILTERBANK = replace(
-    FOLDED, filters=192, skip_filters=192, layers_per_stack=3, frame_size=2048, channels=1, head=(),
+    FOLDED, filters=192, skip_filters=192, layers_per_stack=3, frame_size=2048, head=(),
     filterbank=256, cell_filters=64,
 )  # fmt: skip
 
@@ -63,7 +78,7 @@ FILTERBANK = replace(
 JANSSON = UNetArchitecture()
 
 PRESETS = {
-    "vocals": Preset(
+    "wavenet": Preset(
         44_100, FILTERBANK,
         "WaveNet on raw samples with a learned filterbank; the preset filterbank, trained",
     ),
@@ -109,4 +124,9 @@ PRESETS = {
         44_100, PhaseCancellation(), "rule: left minus right is the accompaniment"
     ),
 }  # fmt: skip
+MEANS = {
+    "vocals": NamedMean(
+        ("wavenet", "spleeter"), "mean of wavenet and spleeter; for live sound, use wavenet"
+    ),
+}
 RULES = [name for name, preset in PRESETS.items() if not preset.architecture.trained]

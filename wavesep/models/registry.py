@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .files import ready_models
-from .presets import PRESETS, Preset
+from .presets import MEANS, PRESETS, NamedMean, Preset
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Model:
     about : str
         Description in one line.
     kind : str
-        One of `wavesep.models.kinds.KINDS`.
+        One of `wavesep.models.kinds.KINDS`, or "mean".
     input : str
         Description of its input.
     ships : bool
@@ -41,7 +41,8 @@ def list_models() -> dict[str, Model]:
     dict of str to Model
     """
     ready = ready_models()
-    return {name: describe(preset, name in ready) for name, preset in PRESETS.items()}
+    means = {name: describe_mean(mean, ready) for name, mean in MEANS.items()}
+    return means | {name: describe(preset, name in ready) for name, preset in PRESETS.items()}
 
 
 def describe(preset: Preset, ships: bool) -> Model:
@@ -51,3 +52,9 @@ def describe(preset: Preset, ships: bool) -> Model:
     seconds = sum(architecture.context) / rate
     what = f"{rate:,} Hz {channels}, {architecture.input}, {seconds:.2g} s around"
     return Model(preset.about, preset.kind, what, ships)
+
+
+def describe_mean(mean: NamedMean, ready: list[str]) -> Model:
+    """Return the facts about a mean of systems."""
+    ships = all(part in ready for part in mean.parts)
+    return Model(mean.about, "mean", " and ".join(mean.parts), ships)

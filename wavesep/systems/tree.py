@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Generic, TypeAlias, TypeVar
 
 from ..models.files import ModelFile, read_model_file
+from ..models.presets import MEANS
 from .wiener import wiener_context, wiener_frame_size
 
 SUFFIXES = (":wiener", ":speeds")
@@ -92,6 +93,9 @@ def read_systems(name: str | os.PathLike[str]) -> Tree[System]:
 def read_part(name: str, files: dict[str, ModelFile]) -> Tree[System]:
     """Return the tree of a name without "+"; ``files`` caches the files that were read."""
     model, suffixes = split_suffixes(name)
+    if model in MEANS:
+        parts = (part + "".join(suffixes) for part in MEANS[model].parts)
+        return Mean(tuple(read_part(part, files) for part in parts))
     if model not in files:
         files[model] = read_model_file(model)
     wiener = ":wiener" in suffixes

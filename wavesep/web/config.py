@@ -18,6 +18,9 @@ def data_home() -> Path:
     return Path(home) / "wavesep"
 
 
+LIVE_MODEL = "wavenet"  # its latency is 1.5 s
+
+
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """The settings of a server and its workers.
@@ -94,6 +97,11 @@ class Config:
     def folder(self) -> Path:
         """The data folder."""
         return Path(self.data)
+
+    @property
+    def live_model(self) -> str:
+        """The model of live sound: that of the jobs, but the default one would be too late."""
+        return LIVE_MODEL if self.model == Config.model else self.model
 
     @property
     def is_local(self) -> bool:

@@ -102,7 +102,7 @@ def main(kind: str, *descriptor: str) -> None:
         run_web(config, socket.socket(fileno=int(descriptor[0])))
     elif kind == "live":
         limit_memory(config)
-        answer_questions(config.model)
+        answer_questions(config.live_model)
     else:
         os.nice(NICENESS)
         at_the_end_of_input(lambda: os.kill(os.getpid(), signal.SIGTERM))

@@ -9,7 +9,7 @@ from keras import layers, ops
 
 from ..keras_model import ArchitectureModel
 from ..unet.architecture import KERNEL, SLOPE
-from ..unet.network import DROPOUT, DROPPED, MOMENTUM
+from ..unet.network import DROPOUT, DROPPED
 from .architecture import MASK_DILATION, MASK_KERNEL, SpleeterArchitecture
 
 
@@ -21,14 +21,14 @@ def estimate_masks(magnitudes: Any, architecture: SpleeterArchitecture) -> Any:
     passed = []
     for i, width in enumerate(architecture.widths):
         if i:
-            x = layers.BatchNormalization(momentum=MOMENTUM, name=f"down{i - 1}_norm")(x)
+            x = normalise(x, f"down{i - 1}_norm")
             x = layers.LeakyReLU(SLOPE, name=f"down{i - 1}_relu")(x)
         x = layers.Conv2D(width, name=f"down{i}", **form)(x)
         passed.append(x)
     for i in reversed(range(depth)):
         width = passed[i - 1].shape[-1] if i else 1
         x = layers.Conv2DTranspose(width, activation="relu", name=f"up{i}", **form)(x)
-        x = layers.BatchNormalization(momentum=MOMENTUM, name=f"up{i}_norm")(x)
+        x = normalise(x, f"up{i}_norm")
         if depth - i <= DROPPED:
             x = layers.Dropout(DROPOUT, name=f"up{i}_dropout")(x)
         if i:
@@ -38,6 +38,14 @@ def estimate_masks(magnitudes: Any, architecture: SpleeterArchitecture) -> Any:
         dtype="float32", name="mask",
     )(x)  # fmt: skip
     return ops.concatenate([masks, masks[:, -1:]], axis=1)
+
+
+def normalise(x: Any, name: str) -> Any:
+    """Apply a normalisation whose statistics and parameters are not trained.
+
+    The statistics of Spleeter's weights are 0 and 1, so it was trained without normalisation.
+    """
+    return layers.BatchNormalization(name=name, trainable=False)(x)
 
 
 @keras.saving.register_keras_serializable(package="wavesep")
