@@ -26,7 +26,7 @@ parser = argparse.ArgumentParser(
 )
 parser.add_argument("song", nargs="?", help="an audio or video file (default: the input device)")
 parser.add_argument("--stem", default="accompaniment", help="stem to play (default: %(default)s)")
-parser.add_argument("--model", default="vocals", help="name or file (default: %(default)s)")
+parser.add_argument("--model", default="wavenet", help="name or file (default: %(default)s)")
 parser.add_argument("--block", default=20.0, type=float, metavar="MS", help="length of a block")
 parser.add_argument("--out", metavar="FILE.wav", help="with a song: write the output to a file")
 args = parser.parse_args()

@@ -68,7 +68,7 @@ class Separator:
         A name from `wavesep.list_models`, or a model file. "NAME:wiener" filters the mixture by
         the power of the model's estimates. "NAME:speeds" runs the model at speeds 1, 0.89 and 1.12
         and averages the stems. "NAME+NAME" averages the stems of several models. A suffix belongs
-        to the name before it: "vocals:speeds+unet" gives both halves the same weight.
+        to the name before it: "wavenet:speeds+unet" gives both halves the same weight.
     engine : {"auto", "openvino", "keras"}
         What runs the network. "openvino" runs on the CPU, "keras" on the devices of Keras's
         backend. "auto" is OpenVINO if it is installed and has a graph of the network, and

@@ -80,9 +80,9 @@ def test_the_table_of_the_design_is_there() -> None:
     } < sizes  # fmt: skip
     presets = {name: preset.architecture for name, preset in PRESETS.items()}
     wavenets = {n: a for n, a in presets.items() if isinstance(a, WaveNetArchitecture)}
-    del wavenets["vocals"]  # the preset filterbank
+    del wavenets["wavenet"]  # the preset filterbank
     assert networks.NETWORKS.items() >= wavenets.items()
-    assert presets["vocals"] == networks.NETWORKS["filterbank"]
+    assert presets["wavenet"] == networks.NETWORKS["filterbank"]
 
 
 @pytest.mark.filterwarnings("default")

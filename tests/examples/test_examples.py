@@ -108,7 +108,7 @@ def test_train(
     monkeypatch.setitem(limits.SIDES, "cpu", 64)  # what the processor can do is not the subject
     script = EXAMPLES / "train.py"
     arguments = [songs / "vocals", songs / "accompaniment", *SHORT, "--steps", 1]
-    card = ["--card", WEIGHTS / "cards" / "vocals.json"]
+    card = ["--card", WEIGHTS / "cards" / "wavenet.json"]
     first = tmp_path / "runs" / "first" / "best.safetensors"
 
     run(script, *arguments, "--preset", "mask_cnn", cwd=tmp_path)  # the quickest to build
@@ -155,7 +155,7 @@ def test_train_filterbank(songs: Path, tmp_path: Path) -> None:
     script = EXAMPLES / "train.py"
     arguments = [songs / "vocals", songs / "accompaniment", *SHORT]
     filters = ["analysis_bands", "analysis_sub_bands", "synthesis_sub_bands", "synthesis_bands"]
-    card = ["--card", WEIGHTS / "cards" / "vocals.json"]
+    card = ["--card", WEIGHTS / "cards" / "wavenet.json"]
     first = tmp_path / "runs" / "first" / "best.safetensors"
 
     run(script, *arguments, "--preset", "filterbank", "--freeze", *filters, cwd=tmp_path)

@@ -55,9 +55,10 @@ SLOW = {"vossen2019", "folded"}
 def test_operations_are_two_for_each_weight_of_a_kernel_and_frame(name: str) -> None:
     architecture = PRESETS[name].architecture
     network = architecture.network()
-    # one channel; 8 steps of the first filters in a frame, 258 bands for the second, 129 cells
-    runs = {"analysis_bands": 8, "synthesis_bands": 8, "mask": 129}
-    runs |= {"analysis_sub_bands": 258, "synthesis_sub_bands": 258}
+    # 8 steps of the first filters in a frame, 258 bands for the second, 129 cells
+    channels = architecture.channels
+    runs = {"analysis_bands": 8 * channels, "synthesis_bands": 8 * channels, "mask": 129}
+    runs |= {"analysis_sub_bands": 258 * channels, "synthesis_sub_bands": 258 * channels}
     products = sum(
         math.prod(variable.shape)
         * (129 if layer.name.startswith("cell_") else runs.get(layer.name, 1))
