@@ -54,6 +54,7 @@ def in_blocks(audio: Audio, cuts: list[int]) -> Iterator[Audio]:
 @given(
     samples=st.integers(1, 400),
     frames=st.integers(1, 120),
+    first_frames=st.none() | st.integers(1, 120),
     frame_size=st.integers(1, 7),
     left_frames=st.integers(0, 20),
     right_frames=st.integers(0, 20),
@@ -63,8 +64,8 @@ def in_blocks(audio: Audio, cuts: list[int]) -> Iterator[Audio]:
     seed=st.integers(0, 2**32 - 1),
 )
 def test_chunked_equals_whole(
-    samples: int, frames: int, frame_size: int, left_frames: int, right_frames: int,
-    batch_size: int, groups: int, cuts: list[int], seed: int,
+    samples: int, frames: int, first_frames: int | None, frame_size: int, left_frames: int,
+    right_frames: int, batch_size: int, groups: int, cuts: list[int], seed: int,
 ) -> None:  # fmt: skip
     rng = np.random.default_rng(seed)
     audio = rng.standard_normal((groups, samples, 2)).astype(np.float32)
@@ -72,7 +73,8 @@ def test_chunked_equals_whole(
     # the contexts of a frame reach as far for its first sample as for its last
     taps = rng.standard_normal(left + 1 + right).astype(np.float32)
     network = framed_fir(taps, frame_size)
-    plan = ChunkPlan(frames * frame_size, left, right, frame_size, out_channels=3)
+    first = first_frames and first_frames * frame_size
+    plan = ChunkPlan(frames * frame_size, left, right, frame_size, 3, first)
 
     estimate = run_chunks(network, in_blocks(audio, cuts), plan, batch_size=batch_size)
 
@@ -182,6 +184,19 @@ def test_many_groups_go_to_the_network_in_batches(
 
     assert runner.flush().shape[0] == groups
     assert {(windows, *shape) for windows, *shape in shapes} == {(batch_size, 12, 2)}
+
+
+def test_the_first_chunk_may_be_ready_early() -> None:
+    plan = ChunkPlan(8, 2, 2, 2, out_channels=3, first_chunk=4)
+    lengths = []
+
+    def note(mixtures: Audio) -> Audio:
+        lengths.append(mixtures.shape[1])
+        return framed_fir(np.ones(5, np.float32), 2)(mixtures)
+
+    run_chunks(note, [np.ones((1, 30, 2), np.float32)], plan)
+
+    assert lengths == [8, 12, 12, 12, 12]
 
 
 def test_no_blocks_no_estimate() -> None:

@@ -39,6 +39,9 @@ class ChunkPlan:
         Samples in a frame of the network.
     out_channels : int, >= 1
         Channels of an estimate.
+    first_chunk : int, optional
+        Samples in the first chunk, a multiple of ``frame_size``. A short one is ready early.
+        Default: as in the others.
     """
 
     chunk: int
@@ -46,6 +49,7 @@ class ChunkPlan:
     right_context: int
     frame_size: int
     out_channels: int
+    first_chunk: int | None = None
 
 
 class ChunkRunner:
@@ -100,11 +104,11 @@ class ChunkRunner:
         float32 array, (groups, samples, out_channels)
             The samples of the estimate that are ready and follow those of the last call.
         """
-        left, right, chunk = self._plan.left_context, self._plan.right_context, self._plan.chunk
+        left, right = self._plan.left_context, self._plan.right_context
         if self._pending is None:
             self._pending = np.zeros((len(block), left, block.shape[2]), np.float32)
         pending = np.concatenate([self._pending, block], axis=1)
-        while pending.shape[1] >= left + chunk + right:
+        while pending.shape[1] >= left + (chunk := self._next_chunk()) + right:
             self._add(pending[:, : left + chunk + right], chunk)
             pending = pending[:, chunk:]
         self._pending = pending
@@ -133,11 +137,17 @@ class ChunkRunner:
         for unfinished in reversed(range(max(len(self._jobs), 1))):
             yield self._collect(len(pending), unfinished)
 
+    def _next_chunk(self) -> int:
+        """Return the length of the next chunk."""
+        return (not self._start and self._plan.first_chunk) or self._plan.chunk
+
     def _add(self, window: Audio, length: int) -> None:
         self._batch.append((window, self._start, length))
-        self._start += length
-        if len(self._batch) == max(self._batch_size // len(window), 1):
+        # windows of one batch have one length, and the first may be shorter
+        is_full = len(self._batch) == max(self._batch_size // len(window), 1)
+        if is_full or (self._plan.first_chunk and not self._start):
             self._submit()
+        self._start += length
 
     def _submit(self) -> None:
         if self._batch:
