@@ -122,7 +122,7 @@ def main() -> int:
 @cache
 def separator() -> Separator:
     """Return the separator with the shipped model; each process loads it once."""
-    return Separator()
+    return Separator("wavenet")
 
 
 def examine_all(
