@@ -38,7 +38,7 @@ settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  #
 from django.contrib.auth.models import User  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.utils import timezone  # noqa: E402
-from servestatic.middleware import ServeStaticMiddleware  # noqa: E402
+from servestatic.middleware import ServeStaticMiddleware  # type: ignore[import-untyped] # noqa: E402
 
 from wavesep.web import storage  # noqa: E402
 from wavesep.web.asgi import application  # noqa: E402
