@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import librosa
 import numpy as np
 import pyworld
 from melodies import (
@@ -40,6 +39,7 @@ from preparing import Song, Sound, add_options, prepare
 from syllables import DB, RATE, Frames, Syllable, read_syllables
 
 from wavesep.data.clips import Clips
+from wavesep.dsp.pitch import key_to_hertz
 from wavesep.errors import AudioError
 
 SECONDS = 120.0  # length of a song
@@ -180,7 +180,7 @@ def sing_phrase(
     envelope, noise, voiced = join(words, begins, end)
     first = end - len(voiced)
     times = FRAME * np.arange(first, end, dtype=np.float64)
-    pitch = np.where(voiced, librosa.midi_to_hz(melody_line(notes, times, manner.style, rng)), 0.0)
+    pitch = np.where(voiced, key_to_hertz(melody_line(notes, times, manner.style, rng)), 0.0)
     envelope += DB * loudness(notes, times, manner, rng)[:, None]
     breath = draw_breath(words[0], manner, rng)
     still = np.full((len(breath), noise.shape[1]), 1.0)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import librosa
 import numpy as np
 import pyworld
 from melodies import FRAME
 from numpy.typing import NDArray
 
+from wavesep.dsp.mel import mel_power, power_to_db
+from wavesep.dsp.pitch import hertz_to_key
+from wavesep.dsp.stft import Stft
 from wavesep.errors import AudioError
 
 RATE = 48_000  # Hz
@@ -75,7 +77,7 @@ def read_syllables(voice: Frames, rng: np.random.Generator) -> list[Syllable]:
     if not found:
         raise AudioError("no sung syllable is found in the recordings of its library")
     with np.errstate(divide="ignore"):
-        keys = librosa.hz_to_midi(pitch)
+        keys = hertz_to_key(pitch)
     sung = np.array([np.median(keys[vowel:end]) for _, vowel, end in found])
     alike = np.flatnonzero(np.abs(sung - rng.choice(sung)) <= SAME_VOICE)
     chosen = rng.permutation(alike)[:MOST].tolist()
@@ -88,13 +90,14 @@ def find_syllables(voice: Frames, pitch: Frames) -> list[tuple[int, int, int]]:
     A vowel is voiced, loud, and changes little. A syllable begins at the quietest frame between its
     vowel and the one before.
     """
-    mel = librosa.feature.melspectrogram(
-        y=voice, sr=RATE, hop_length=HOP, n_mels=BANDS, fmax=HIGHEST
+    power = mel_power(
+        voice.astype(np.float32), RATE, Stft(2_048, HOP), bands=BANDS, highest=HIGHEST
     )[:, : len(pitch)]
-    bands = librosa.power_to_db(mel, top_db=None)
+    bands = power_to_db(power)
     before, after = bands[:, : -2 * REACH], bands[:, 2 * REACH :]
     change = np.pad(np.sqrt(np.square(after - before).mean(axis=0)), REACH, constant_values=np.inf)
-    level = librosa.power_to_db(mel.mean(axis=0), ref=np.max, top_db=None)
+    level = power_to_db(power.mean(axis=0))
+    level -= level.max()
     steady = (pitch > 0) & (change < STEADY) & (level > LOUD)
     edges = np.flatnonzero(np.diff(steady, prepend=False, append=False)).reshape(-1, 2)
     syllables = []

@@ -71,7 +71,7 @@ def test_chunked_equals_whole(
     stems = separator.separate(mixture, 44_100)
 
     spare = np.zeros((-samples % 4, 2), np.float32)
-    whole = network.predict_on_batch(np.concatenate([mixture, spare])[np.newaxis])[0, :samples]
+    whole = np.asarray(network(np.concatenate([mixture, spare])[np.newaxis]))[0, :samples]
     np.testing.assert_allclose(stems["vocals"], whole, atol=1e-5)
 
 
@@ -269,7 +269,7 @@ def test_several_targets(tmp_path: Path) -> None:
     two = separator.separate_to_file(tmp_path / "song.wav", tmp_path, two_stems="bass")
 
     assert tuple(stems) == sources
-    whole = network.predict_on_batch(mixture[np.newaxis])[0]
+    whole = np.asarray(network(mixture[np.newaxis]))[0]
     for i, source in enumerate(sources[:3]):
         np.testing.assert_allclose(stems[source], whole[:, 2 * i : 2 * i + 2], atol=1e-5)
     np.testing.assert_allclose(sum(stems.values()), mixture, atol=1e-5)

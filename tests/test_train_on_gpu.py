@@ -9,6 +9,8 @@ import socket
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +30,19 @@ from wavesep.models.files import read_model_file
 EXAMPLES = Path(__file__).parents[1] / "examples" / "weights"
 sys.path.insert(0, str(EXAMPLES))
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-import gpu_mixes  # noqa: E402
+torch: Any = None
+gpu_mixes: Any = None
+pytestmark = pytest.mark.skipif(find_spec("torch") is None, reason="PyTorch is not installed")
 
-torch.set_num_threads(1)  # for sounds as short as these, threads wait longer than they compute
 
-CPU = torch.device("cpu")
+@pytest.fixture(scope="module", autouse=True)
+def modules() -> None:
+    """Import PyTorch where these tests run: it takes seconds, and collecting does not need it."""
+    globals().update({name: import_module(name) for name in ("torch", "gpu_mixes")})
+    torch.set_num_threads(1)  # for such short sounds, threads wait longer than they compute
+
+
+CPU = "cpu"
 LENGTH = 4_000
 STILL = Augmentation(
     speed=(1.0, 1.0), gain_db=0.0, equalise=0.0, low_pass=0.0, noise=0.0, mute_vocals=0.0,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import librosa
 import numpy as np
-from librosa.display import specshow
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from .dsp import mel
+from .dsp.stft import Stft
+
+TICKS = (0, 512, 1_024, 2_048, 4_096, 8_192)  # Hz
 WIDTH, PANEL = 9.0, 1.9  # inches: the width of a picture and the height of each panel
 DPI = 80
 
@@ -30,13 +32,8 @@ def mel_power(audio: NDArray[np.float32], sample_rate: int) -> Panel:
     -------
     float32 array, (128, frames)
     """
-    window = 4 * mel_hop(sample_rate)
-    mono = audio.mean(axis=1)
-    mono = np.pad(mono, (0, max(window - len(mono), 0)))
-    power: Panel = librosa.feature.melspectrogram(
-        y=mono, sr=sample_rate, n_fft=window, hop_length=window // 4
-    )
-    return power
+    hop = mel_hop(sample_rate)
+    return mel.mel_power(audio.mean(axis=1), sample_rate, Stft(4 * hop, hop))
 
 
 def mel_hop(sample_rate: int) -> int:
@@ -61,9 +58,7 @@ def draw_loudness(
     floor_db : int, < 0
         The level of the darkest colour, in dB relative to ``top``.
     """
-    decibels = {
-        name: librosa.power_to_db(power, ref=top, top_db=None) for name, power in powers.items()
-    }
+    decibels = {name: mel.power_to_db(power / np.float32(top)) for name, power in powers.items()}
     title = f"{title}, {floor_db} to 0 dB"
     return draw_panels(decibels, sample_rate, title, vmin=floor_db, vmax=0, cmap="magma")
 
@@ -92,12 +87,13 @@ def draw_panels(panels: Mapping[str, Panel], sample_rate: int, title: str, **sca
             "hspace": 0.25,
         },
     )[:, 0]  # fmt: skip
+    ticks = [hertz for hertz in TICKS if hertz <= sample_rate / 2]
     for axis, (name, panel) in zip(axes, panels.items(), strict=True):
-        specshow(
-            panel, sr=sample_rate, hop_length=mel_hop(sample_rate), x_axis="time", y_axis="mel",
-            ax=axis, **scale,
-        )  # fmt: skip
-        axis.set(xlabel="", ylabel="Hz")
+        seconds = panel.shape[1] * mel_hop(sample_rate) / sample_rate
+        extent = (0, seconds, 0, mel.hertz_to_mel(sample_rate / 2))
+        axis.imshow(panel, origin="lower", aspect="auto", extent=extent, **scale)
+        axis.set_yticks(mel.hertz_to_mel(ticks), ticks)
+        axis.set(ylabel="Hz")
         axis.set_title(name, loc="left", fontsize=9)
     axes[-1].set(xlabel="seconds")
     return figure

@@ -10,18 +10,17 @@ on the places of chunks, which would cause clicks.
 import argparse
 from pathlib import Path
 
-import librosa
 import numpy as np
-from librosa.display import specshow
-from matplotlib.figure import Figure
 from scipy import signal
 
 from wavesep import Separator
 from wavesep.audio import Audio
 from wavesep.audio.read import read_audio
+from wavesep.pictures import draw_loudness, mel_power
 
 HIGH = 8_000  # Hz
 FRAME = 0.02  # seconds: about a consonant
+FLOOR = -80  # dB relative to the loudest: the quietest level that is drawn
 CHUNKS = 7.0  # seconds, compared with the default chunks
 
 parser = argparse.ArgumentParser(
@@ -75,16 +74,9 @@ moved = max(float(np.abs(stems[name] - others[name]).max()) for name in stems)
 print(f"with chunks of {CHUNKS:g} s, stems differ by at most {moved:.1e}")
 
 if args.picture:
-    figure = Figure(figsize=(14, 9), layout="constrained")
     panels = {"mixture": mixture} | stems
-    for axis, (name, audio) in zip(figure.subplots(len(panels), 1), panels.items(), strict=True):
-        magnitude = np.abs(librosa.stft(audio.mean(axis=1), n_fft=2048, hop_length=1024))
-        power = librosa.amplitude_to_db(magnitude, ref=1.0)
-        specshow(
-            power, sr=sample_rate, hop_length=1024, x_axis="time", y_axis="log", ax=axis,
-            vmin=-50, vmax=30,
-        )  # fmt: skip
-        axis.set(ylabel=f"{name}, Hz", xlabel="")
-    axis.set(xlabel="seconds")
-    figure.savefig(args.picture, dpi=100)
+    powers = {name: mel_power(audio, sample_rate) for name, audio in panels.items()}
+    top = float(powers["mixture"].max())
+    figure = draw_loudness(powers, sample_rate, args.song.name, top, FLOOR)
+    figure.savefig(args.picture)
     print(f"drawn: {args.picture}")

@@ -16,9 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import soxr
+from numpy.typing import NDArray
 
 from wavesep.audio import Audio
 from wavesep.data.manifest import Entry, read_manifest
+from wavesep.dsp.pitch import hertz_to_key, track_f0
 
 DATA_PREP = Path(__file__).parents[2] / "data_prep"
 RATE = 22_050
@@ -73,6 +76,16 @@ def run(script: str, *arguments: object, code: int = 0) -> str:
             answer = end.code
     assert answer == code, errors.getvalue()
     return out.getvalue() + errors.getvalue()
+
+
+def keys_sung(audio: NDArray[np.float32], rate: int, highest: float) -> NDArray[np.float64]:
+    """Return the MIDI key that is sung at each hundredth of a second; nan where there is none."""
+    window, hop, common = 1_024, 160, 16_000
+    heard = soxr.resample(audio, rate, common)
+    f0, _ = track_f0(
+        np.pad(heard, window // 2), common, window, hop, lowest=80, highest=highest, resolution=0.1
+    )
+    return hertz_to_key(f0)
 
 
 def by_path(folder: Path) -> dict[str, Entry]:

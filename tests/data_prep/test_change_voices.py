@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import librosa
 import numpy as np
 import pytest
 import soundfile
-from scipy import signal
+import soxr
+from scipy import linalg, signal
 
 from wavesep.audio import Audio
+from wavesep.dsp.pitch import track_f0
 
 from . import RATE, by_path, run, skipped, write
 
@@ -33,15 +34,18 @@ def sung(seed: int) -> Audio:
 
 
 def melody(audio: Audio) -> list[float]:
-    """Return the pitch in the middle of each note, in Hz, as librosa hears it."""
+    """Return the pitch in the middle of each note, in Hz, as pYIN tracks it."""
     notes = [0.25 + NOTE * (i + 0.25) for i in range(len(MELODY))]
     parts = [audio[round(t * RATE) : round((t + NOTE / 2) * RATE)] for t in notes]
-    return [float(np.median(librosa.yin(part, fmin=65, fmax=600, sr=RATE))) for part in parts]
+    f0 = (track_f0(part, RATE, 2_048, 512, highest=600)[0] for part in parts)
+    return [float(np.median(hertz)) for hertz in f0]
 
 
 def formants(audio: Audio) -> list[float]:
     """Return the three strongest resonances, in Hz, by linear prediction."""
-    roots = np.roots(librosa.lpc(librosa.resample(audio, orig_sr=RATE, target_sr=8_000), order=8))
+    sound = soxr.resample(audio, RATE, 8_000)
+    products = [float(sound[: len(sound) - lag] @ sound[lag:]) for lag in range(9)]
+    roots = np.roots([1, *-linalg.solve_toeplitz(products[:-1], products[1:])])
     upper = roots[roots.imag > 0]
     strongest = upper[np.argsort(-np.abs(upper))[: len(FORMANTS)]]
     return sorted(np.angle(strongest) * 8_000 / (2 * np.pi))

@@ -37,7 +37,7 @@ def prepared(tmp_path: Path) -> Path:
     return out
 
 
-def test_check(prepared: Path) -> None:
+def test_check(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     changed = prepared / "train" / "vocals" / "good.flac"
     valid = prepared / "valid" / "vocals"
     valid.mkdir(parents=True)
@@ -70,12 +70,15 @@ def test_check(prepared: Path) -> None:
     assert printed.split("\nwritten:")[0] in (prepared / "check" / "report.txt").read_text() + "\n"
     assert (prepared / "check" / "spread.png").read_bytes().startswith(b"\x89PNG")
     changed.write_bytes(b"another file")
+    monkeypatch.setattr("check.draw", lambda *_: None)
     assert "it is not the file that the manifest knows" in run(
         "check.py", prepared, "--no-listening", code=1
     )
 
 
-def test_check_listens(tmp_path: Path, synthetic_song: tuple[Audio, Audio]) -> None:
+def test_check_listens(
+    tmp_path: Path, synthetic_song: tuple[Audio, Audio], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What is no voice at all is not taken for one; a copy is known, though it is an MP3."""
     chords = synthetic_song[1][: 4 * 44_100]
     write(tmp_path / "raw" / "v" / "chords.wav", chords, 44_100)
@@ -84,6 +87,7 @@ def test_check_listens(tmp_path: Path, synthetic_song: tuple[Audio, Audio]) -> N
     run("folders.py", out, "--vocals", tmp_path / "raw" / "v", "--accompaniment",
         tmp_path / "raw" / "a", "--valid-share", 0)  # fmt: skip
 
+    monkeypatch.setattr("check.draw", lambda *_: None)
     printed = run("check.py", out, code=1)
 
     assert "Acapellas that may hold music: 1" in printed

@@ -6,7 +6,6 @@ import itertools
 import sys
 from pathlib import Path
 
-import librosa
 import numpy as np
 import pytest
 import soundfile
@@ -17,7 +16,7 @@ from scipy import signal
 from wavesep.audio import Audio
 from wavesep.errors import AudioError
 
-from . import DATA_PREP, by_path, run, skipped, write
+from . import DATA_PREP, by_path, keys_sung, run, skipped, write
 
 sys.path.insert(0, str(DATA_PREP))
 import melodies
@@ -104,11 +103,7 @@ def test_what_is_told_of_them(sung: Path) -> None:
 
 def test_the_pitch_is_that_of_the_melody_an_octave_lower(sung: Path) -> None:
     for song in songs(sung):
-        audio = librosa.resample(song, orig_sr=RATE, target_sr=16_000)
-        pitch, _, _ = librosa.pyin(
-            audio, fmin=80, fmax=600, sr=16_000, frame_length=1024, hop_length=160, resolution=0.1
-        )
-        keys = librosa.hz_to_midi(pitch)
+        keys = keys_sung(song, RATE, highest=600)
         for begin, seconds, key in MELODY:
             if seconds < 0.4:
                 continue

@@ -15,8 +15,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
-import fast_bss_eval
-import museval
 import numpy as np
 import pytest
 import soundfile
@@ -43,6 +41,13 @@ def songs(tmp_path_factory: pytest.TempPathFactory, synthetic_song: tuple[Audio,
     return folder
 
 
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the pictures, which take longer than the rest: `in_windows` has them."""
+    monkeypatch.setattr("wavesep.evaluation.run.draw_spectrograms", lambda *_: None)
+    monkeypatch.setattr("wavesep.evaluation.report.draw_boxes", lambda *_: None)
+
+
 def scores_of(out: Path) -> dict[tuple[str, str, float], dict[str, float]]:
     """Return the lines of scores.csv by song, system and start."""
     with (out / "scores.csv").open(encoding="utf-8", newline="") as file:
@@ -54,6 +59,7 @@ def scores_of(out: Path) -> dict[tuple[str, str, float], dict[str, float]]:
         }
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_scores_are_those_of_each_system(
     songs: Path,
     tiny_file: Path,
@@ -61,6 +67,8 @@ def test_scores_are_those_of_each_system(
     capfd: pytest.CaptureFixture[str],
     synthetic_song: tuple[Audio, Audio],
 ) -> None:
+    import fast_bss_eval
+
     out = tmp_path / "out"
 
     assert main(["evaluate", str(songs), "--model", str(tiny_file), "-o", str(out)]) == 0
@@ -130,6 +138,7 @@ def test_what_is_hardly_sung_does_not_count() -> None:
 
 # that songs are scored in several processes, the test with Ctrl-C shows, too
 @pytest.mark.parametrize("processes", ["1", pytest.param("2", marks=pytest.mark.slow)])
+@pytest.mark.usefixtures("no_pictures")
 def test_a_song_is_scored_once(
     songs: Path, tiny_file: Path, tmp_path: Path, processes: str
 ) -> None:
@@ -152,9 +161,12 @@ def test_a_song_is_scored_once(
     assert json.loads(first.read_text())["starts"]
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_bss_eval_is_museval_s(
     synthetic_song: tuple[Audio, Audio], tiny_file: Path, tmp_path: Path
 ) -> None:
+    import museval
+
     songs, out = tmp_path / "songs", tmp_path / "out"
     for kind, audio in zip(("vocals", "accompaniment"), synthetic_song, strict=True):
         (songs / kind).mkdir(parents=True)
@@ -170,7 +182,9 @@ def test_bss_eval_is_museval_s(
     estimate = Separator(tiny_file).separate(stems[0] + stems[1], RATE)
     expected = museval.evaluate(stems, [estimate["vocals"], estimate["accompaniment"]])
     method = museval.MethodStore()
-    method.add_evalstore(_store_of(path), tiny_file.stem)  # the field's tools read what we write
+    store = museval.EvalStore()
+    store.add_eval_dir(path.parent)
+    method.add_evalstore(store, tiny_file.stem)  # the field's tools read what we write
     frames = json.loads(path.read_text())["targets"]
     for target, sdr_frames in zip(frames, expected[0], strict=True):
         ours = [float(frame["metrics"]["SDR"]) for frame in target["frames"]]
@@ -178,12 +192,6 @@ def test_bss_eval_is_museval_s(
     assert [target["name"] for target in frames] == ["vocals", "accompaniment"]
     table = (out / "report.html").read_text()
     assert f"{np.nanmedian(expected[0][1]):.2f}" in table
-
-
-def _store_of(path: Path) -> museval.EvalStore:
-    store = museval.EvalStore()
-    store.add_eval_dir(path.parent)
-    return store
 
 
 class Links(HTMLParser):
@@ -260,6 +268,7 @@ def test_silent_and_perfect_estimates() -> None:
     assert np.isnan(summary["b"]["si_sdr"])
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_bad_songs_are_told_and_the_others_scored(
     songs: Path, tiny_file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -303,6 +312,7 @@ def test_mistakes_are_told(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_after_ctrl_c_it_goes_on(songs: Path, tiny_file: Path, tmp_path: Path) -> None:
     folder, out = tmp_path / "songs", tmp_path / "out"
     for i in range(4):
@@ -330,6 +340,7 @@ def test_after_ctrl_c_it_goes_on(songs: Path, tiny_file: Path, tmp_path: Path) -
     assert len({key[0] for key in scores_of(out)}) == 4
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_what_has_no_score_is_left_out_and_counted(
     songs: Path, tiny_file: Path, synthetic_song: tuple[Audio, Audio], tmp_path: Path,
     capfd: pytest.CaptureFixture[str],

@@ -122,7 +122,7 @@ def test_three_songs_are_dropped_played_and_downloaded(page: Any) -> None:
 
 def test_a_song_plays_while_it_is_separated(page: Any) -> None:
     page.select_option("#drop select[name=model]", "wavenet")  # it takes seconds
-    row = choose(page, "long.wav", song(60.0))
+    row = choose(page, "long.wav", song(40.0))
     row.get_by_role("link", name="long.wav").click(timeout=PATIENCE)
     page.get_by_label("Play", exact=True).click()
     within(90, lambda: page.locator("#seek").input_value() > "0.5")

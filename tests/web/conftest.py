@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import django
 import pytest
@@ -37,6 +38,7 @@ settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  #
 from django.contrib.auth.models import User  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.utils import timezone  # noqa: E402
+from servestatic.middleware import ServeStaticMiddleware  # type: ignore[import-untyped] # noqa: E402
 
 from wavesep.web import storage  # noqa: E402
 from wavesep.web.asgi import application  # noqa: E402
@@ -50,6 +52,23 @@ def database() -> Iterator[None]:
     call_command("migrate", verbosity=0)
     yield
     shutil.rmtree(DATA)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def files_found_once() -> Iterator[None]:
+    """Find the static files once: each client of Django's looks through all packages again."""
+    find = ServeStaticMiddleware.add_files_from_finders
+    found: list[dict[str, Any]] = []
+
+    def find_once(middleware: ServeStaticMiddleware) -> None:
+        if not found:
+            find(middleware)
+            found.append({name: getattr(middleware, name) for name in ("files", "directories")})
+        vars(middleware).update(found[0])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ServeStaticMiddleware, "add_files_from_finders", find_once)
+        yield
 
 
 @pytest.fixture(autouse=True)

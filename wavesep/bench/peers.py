@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..audio import Audio
+from ..dsp.stft import Stft
 
 DEMUCS_SOURCES = ("drums", "bass", "other", "vocals")
 CONV_TASNET_CHUNK = 4 * 44_100  # samples: its paper trains on four seconds
@@ -115,25 +116,23 @@ def build_spleeter() -> Built:
     """Build the two-stem model of Spleeter in Keras: its own package needs an old TensorFlow.
 
     One U-Net for each stem is given the magnitude spectrogram in chunks of 512 frames. The ratios
-    of the squared estimates are the masks [1]_. The Fourier transforms are librosa's, which
-    Spleeter uses itself without a GPU.
+    of the squared estimates are the masks [1]_.
 
     References
     ----------
     .. [1] R. Hennequin, A. Khlif, F. Voituret and M. Moussallam, "Spleeter: a fast and efficient
        music source separation tool with pre-trained models", JOSS 5(50), 2020.
     """
-    import librosa
-
     network = spleeter_network()
+    stft = Stft(SPLEETER_FFT, SPLEETER_HOP)
 
     def separate(mixture: Audio) -> Audio:
-        transform = {"n_fft": SPLEETER_FFT, "hop_length": SPLEETER_HOP}
-        spectrum = librosa.stft(np.ascontiguousarray(mixture.T), **transform)
+        edge = stft.window // 2  # the middle of the first frame is the first sample
+        spectrum = stft.analyse(np.pad(mixture.T, ((0, 0), (edge, edge + stft.hop))))
         stems = np.zeros((SPLEETER_STEMS, *spectrum.shape), spectrum.dtype)
         low = spectrum[:, :SPLEETER_BINS]
         stems[:, :, :SPLEETER_BINS] = spleeter_masks(network, np.abs(low)) * low
-        estimates: Audio = librosa.istft(stems, **transform, length=len(mixture))
+        estimates: Audio = stft.synthesise(stems)[..., edge : edge + len(mixture)]
         return estimates.swapaxes(1, 2)
 
     return Built(network.count_params(), separate)

@@ -26,7 +26,7 @@ __all__ = ["Settings", "binary_mask", "evaluate", "ratio_mask", "sdr", "si_sdr",
 
 
 def __getattr__(name: str) -> object:
-    """Import a name that needs librosa or matplotlib when it is first used (PEP 562)."""
+    """Import a name that needs matplotlib when it is first used (PEP 562)."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOME[name], __name__), name)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import librosa
 import numpy as np
 
 from ..audio import Audio
 from ..dsp import masks
-from ..dsp.stft import Magnitudes
+from ..dsp.stft import Magnitudes, Stft
 
-WINDOW = 4_096  # samples, 93 ms at 44.1 kHz
-HOP = WINDOW // 4
+STFT = Stft(4_096, 1_024)  # samples; the window lasts 93 ms at 44.1 kHz
 
 
 def ratio_mask(target: Audio, rest: Audio) -> Audio:
@@ -56,11 +54,8 @@ def binary_mask(target: Audio, rest: Audio) -> Audio:
 def _masked(
     target: Audio, rest: Audio, mask: Callable[[Magnitudes, Magnitudes], masks.Mask]
 ) -> Audio:
-    short = max(WINDOW - len(target), 0)  # librosa warns if the sound is shorter than a window
-    ours, others = (
-        librosa.stft(np.pad(audio.T, ((0, 0), (0, short))), n_fft=WINDOW, hop_length=HOP)
-        for audio in (target, rest)
-    )
+    margin = STFT.window  # every sample is in as many frames
+    padding = ((0, 0), (margin, margin + STFT.hop))
+    ours, others = (STFT.analyse(np.pad(audio.T, padding)) for audio in (target, rest))
     weighed = mask(np.abs(ours), np.abs(others)) * (ours + others)
-    estimate = librosa.istft(weighed, n_fft=WINDOW, hop_length=HOP, length=len(target))
-    return np.asarray(estimate.T, np.float32)
+    return STFT.synthesise(weighed)[:, margin : margin + len(target)].T

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import librosa
 import numpy as np
 from matplotlib.figure import Figure
 
 from ..audio import Audio
+from ..dsp.mel import power_to_db
 from ..pictures import DPI, WIDTH, draw_loudness, draw_panels, mel_power
 
 SECONDS = 8.0  # of a song that is drawn
@@ -58,9 +58,8 @@ def draw_masks(
     """
     part = slice(start, start + round(SECONDS * sample_rate))
     whole = mel_power(mixture[part], sample_rate)
-    loudness = librosa.power_to_db(whole, ref=np.max, top_db=-FLOOR)
-    panels = {"mixture": (loudness + -FLOOR) / -FLOOR}
     whole = np.maximum(whole, whole.max() * 10 ** (FLOOR / 10))
+    panels = {"mixture": 1 - power_to_db(whole / whole.max()) / np.float32(FLOOR)}
     for name, stem in stems.items():
         panels[name] = np.clip(np.sqrt(mel_power(stem[part], sample_rate) / whole), 0, 1)
     title = f"from {start / sample_rate:.0f} s on"

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
-import fast_bss_eval
 import numpy as np
 from numpy.typing import NDArray
 
@@ -129,6 +128,8 @@ def bss_sdr(reference: Audio, estimate: Audio) -> float:
     It is clamped to -100 to 100 dB, since the library cannot return infinity; nan for a silent
     estimate.
     """
+    import fast_bss_eval  # which imports PyTorch if it is installed
+
     if not estimate.any():
         return float("nan")
     scores = [

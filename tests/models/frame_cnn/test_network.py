@@ -83,9 +83,9 @@ def test_a_file_of_when_both_were_one_kind_is_read(
     assert file.architecture == network.architecture
     rng = np.random.default_rng(0)
     magnitudes = rng.uniform(0, 9, (3, 33, network.architecture.frames)).astype(np.float32)
-    expected = network.predict_on_batch(magnitudes)
+    expected = np.asarray(network(magnitudes))
     assert expected.std() > 0
-    np.testing.assert_array_equal(file.build().predict_on_batch(magnitudes), expected)
+    np.testing.assert_array_equal(file.build()(magnitudes), expected)
     np.testing.assert_array_equal(
         open_network(file)(magnitudes), open_network(read_model_file(today))(magnitudes)
     )

@@ -71,5 +71,6 @@ def test_operations_are_two_for_each_weight_of_a_kernel_and_frame(name: str) -> 
 
 
 def test_the_defaults_are_the_network_of_the_post() -> None:
-    assert WaveNet().architecture == PRESETS["vossen2019"].architecture == POST
-    assert WaveNet().padding == "same"
+    network = WaveNet()
+    assert network.architecture == PRESETS["vossen2019"].architecture == POST
+    assert network.padding == "same"

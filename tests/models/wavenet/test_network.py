@@ -103,9 +103,14 @@ def test_padding_is_zeros_once_at_the_input() -> None:
     np.testing.assert_array_equal(answer(same, mixture), answer(valid, padded))
 
 
-def test_vossen2019_is_the_network_of_the_post() -> None:
-    network = PRESETS["vossen2019"].architecture.network("same")
+@pytest.fixture(scope="module")
+def vossen2019() -> WaveNet:
+    """The network of the preset."""
+    return PRESETS["vossen2019"].architecture.network("same")
 
+
+def test_vossen2019_is_the_network_of_the_post(vossen2019: WaveNet) -> None:
+    network = vossen2019
     assert network.count_params() == 3_196_418
     assert network.architecture.dilations == [2 ** (i % 10) for i in range(30)]
     assert (network.left_context, network.right_context) == (1_533, 1_536)
@@ -224,10 +229,8 @@ def test_a_filterbank_hears_mid_and_side(config: dict[str, Any]) -> None:
     assert np.abs(estimate[..., 0] - estimate[..., 1]).max() > 0.1
 
 
-def test_vossen2019_is_what_the_defaults_build() -> None:
-    network = PRESETS["vossen2019"].architecture.network("same")
-
-    assert WaveNet().get_config() | {"name": ""} == network.get_config() | {"name": ""}
+def test_vossen2019_is_what_the_defaults_build(vossen2019: WaveNet) -> None:
+    assert WaveNet().get_config() | {"name": ""} == vossen2019.get_config() | {"name": ""}
 
 
 @pytest.mark.parametrize(
