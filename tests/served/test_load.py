@@ -17,6 +17,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from wavesep.bench.memory import memory_of
 from wavesep.web.config import Config
 
 from .conftest import Caller, Server, song, within
@@ -104,7 +105,7 @@ def test_fifty_users_two_hundred_listeners_and_twenty_uploads(
         for act in acts:
             act.join()
         web = next(number for number, kind in server.children().items() if kind == "web")
-        assert figure_of(web, "VmHWM") <= MOST_MEMORY
+        assert memory_of(web) <= MOST_MEMORY
     assert set(seen) <= {200, 201, 202}, seen
     server.stop()
 
@@ -121,7 +122,7 @@ def test_two_thousand_jobs_leave_nothing(tiny_file: Path, tmp_path: Path) -> Non
             for each in page:
                 caller("DELETE", f"/songs/{each['id']}")
         used.append(
-            {kind: (figure_of(number, "VmRSS"), files_of(number))
+            {kind: (memory_of(number, "VmRSS"), files_of(number))
              for number, kind in server.children().items()}
         )  # fmt: skip
     for kind in ("web", "worker"):
@@ -135,12 +136,6 @@ def test_two_thousand_jobs_leave_nothing(tiny_file: Path, tmp_path: Path) -> Non
 def are_done(caller: Caller, jobs: list[str]) -> bool:
     """Return whether all jobs are done."""
     return all(caller("GET", f"/jobs/{job}")["state"] == "done" for job in jobs)
-
-
-def figure_of(process: int, name: str) -> int:
-    """Return a figure of the memory of a process, in bytes."""
-    status = Path(f"/proc/{process}/status").read_text()
-    return 1024 * int(status.partition(f"{name}:")[2].split()[0])
 
 
 def files_of(process: int) -> int:

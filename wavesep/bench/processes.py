@@ -16,13 +16,12 @@ MINUTES = (1, 4, 16)  # lengths of songs
 # runs the command line and prints its peak resident memory, in bytes, as the last line; on Linux,
 # ru_maxrss counts the memory of the process that started this one, too
 PEAK = """
-import re, resource, sys
-from pathlib import Path
+import resource, sys
+from wavesep.bench.memory import memory_of
 from wavesep.cli import main
 assert main(sys.argv[1:]) == 0
 if sys.platform == "linux":
-    status = Path("/proc/self/status").read_text()
-    print(1024 * int(re.search(r"VmHWM:\\s+(\\d+) kB", status)[1]))
+    print(memory_of("self"))
 else:
     unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)

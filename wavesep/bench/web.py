@@ -20,6 +20,7 @@ import numpy as np
 
 from ..remote.server import Server
 from ..web.config import Config
+from .memory import memory_of
 from .processes import run, separation, separation_peak, write_song
 from .timing import Row, alternate, median, ratio
 
@@ -210,6 +211,5 @@ def peaks_of_children() -> dict[str, int]:
     for process, *words in map(str.split, listed.stdout.splitlines()):
         if "wavesep.web.processes" in words:
             kind = words[words.index("wavesep.web.processes") + 1]
-            status = Path(f"/proc/{process}/status").read_text()
-            peaks[kind] = 1024 * int(status.partition("VmHWM:")[2].split()[0])
+            peaks[kind] = memory_of(int(process))
     return peaks

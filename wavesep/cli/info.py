@@ -10,9 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ..models.files import ready_models
-from ..models.presets import MEANS
 from ..models.registry import list_models
-from ..systems.tree import leaves, read_part, split_name, split_suffixes
+from ..systems.tree import leaves, models_of, read_part, split_name
 from .console import add_command, plain_console, printable, standard_output, table
 
 INFO = """Describe a model: its sources, sample rate, context, size, licence and data
@@ -41,9 +40,8 @@ def info(args: argparse.Namespace, console: Console) -> int:
         print_models()
         return 0
     for name in split_name(args.model):
-        model, suffixes = split_suffixes(name)
-        for part in MEANS[model].parts if model in MEANS else (model,):
-            print_model(part + "".join(suffixes))
+        for model in models_of(name):
+            print_model(model)
     return 0
 
 

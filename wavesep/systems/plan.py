@@ -16,7 +16,6 @@ CHUNK_CONTEXTS = 5
 # less than twice the context. A U-Net's were 59 s. At 30 s, the extra context costs less than the
 # unused part of a song's last chunk did.
 CHUNK_SECONDS, LEAST_CONTEXTS = 30, 2
-# The first chunk of a network with a long context is shorter, so that a song can be heard early.
 
 
 def chunk_plan(system: System, seconds: float | None) -> ChunkPlan:
@@ -34,21 +33,22 @@ def chunk_plan(system: System, seconds: float | None) -> ChunkPlan:
         If ``seconds`` is not a number above 0 and at most `MOST_SECONDS`.
     """
     frame_size, (left, right) = system.frame_size, system.context
-    first = None
     if seconds is None:
-        samples = min(CHUNK_FRAMES * frame_size, CHUNK_SAMPLES)
+        first = max(min(CHUNK_FRAMES * frame_size, CHUNK_SAMPLES), frame_size)
         longest = max(CHUNK_SECONDS * system.rate, LEAST_CONTEXTS * (left + right))
-        chunk = max(samples, min(CHUNK_CONTEXTS * (left + right), longest), frame_size)
-        first = max(samples // frame_size, 1) * frame_size
+        chunk = max(first, min(CHUNK_CONTEXTS * (left + right), longest))
     elif 0 < to_number(seconds) <= MOST_SECONDS:
-        chunk = max(round(to_number(seconds) * system.rate), frame_size)
+        chunk = first = max(round(to_number(seconds) * system.rate), frame_size)
     else:
         raise OptionError(
             f"chunk_seconds must be more than 0 and at most {MOST_SECONDS:g}, not {seconds!r}"
         )
     architecture = system.file.architecture
     out_channels = architecture.channels * architecture.targets
-    return ChunkPlan(chunk // frame_size * frame_size, left, right, frame_size, out_channels, first)
+    chunk, first = (samples // frame_size * frame_size for samples in (chunk, first))
+    # where the context makes chunks long, a shorter first one lets the song be heard early
+    early = first if first < chunk else None
+    return ChunkPlan(chunk, left, right, frame_size, out_channels, early)
 
 
 def at_model_rate(

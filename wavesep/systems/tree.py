@@ -94,14 +94,21 @@ def read_part(name: str, files: dict[str, ModelFile]) -> Tree[System]:
     """Return the tree of a name without "+"; ``files`` caches the files that were read."""
     model, suffixes = split_suffixes(name)
     if model in MEANS:
-        parts = (part + "".join(suffixes) for part in MEANS[model].parts)
-        return Mean(tuple(read_part(part, files) for part in parts))
+        return Mean(tuple(read_part(part, files) for part in models_of(name)))
     if model not in files:
         files[model] = read_model_file(model)
     wiener = ":wiener" in suffixes
     if ":speeds" not in suffixes:
         return System(files[model], wiener)
     return Mean(tuple(System(files[model], wiener, speed) for speed in SPEEDS))
+
+
+def models_of(name: str) -> list[str]:
+    """Return the name, or the parts of a mean that has this name, each with the name's suffixes."""
+    model, suffixes = split_suffixes(name)
+    if model not in MEANS:
+        return [name]
+    return [part + "".join(suffixes) for part in MEANS[model].parts]
 
 
 def split_name(name: str) -> Iterator[str]:
