@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal as signals
+import time
 from pathlib import Path
 from typing import cast
 
@@ -14,6 +16,7 @@ from scipy import signal
 
 from wavesep.audio import Audio
 from wavesep.audio.read import BLOCK, audio_info, open_audio, read_audio, read_part
+from wavesep.audio.soundfiles import SoundFileReader, open_soundfile
 from wavesep.errors import AudioError, EmptyAudioError, TruncatedAudioError
 
 RATE = 48_000
@@ -195,3 +198,26 @@ def test_opus_at_a_low_bit_rate_is_read_as_libopus_reads_it(shared: Path, name: 
     aligned = signal.resample_poly(audio[:, 0], 1, 3)
     assert np.abs(audio).max() < 1
     assert np.corrcoef(aligned, expected)[0, 1] > 0.99
+
+
+@pytest.mark.skipif(not hasattr(signals, "setitimer"), reason="the system has no timers")
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+def test_ctrl_c_is_never_lost_in_a_decoder(noise: Audio, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"song{suffix}"
+    soundfile.write(path, noise, 44_100)
+
+    def read_for(reader: SoundFileReader, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            reader.part(0, len(noise))
+
+    before = signals.signal(signals.SIGALRM, signals.default_int_handler)
+    try:
+        with open_soundfile(path) as reader:
+            assert reader
+            for wait in np.linspace(0.01, 0.03, 20):
+                signals.setitimer(signals.ITIMER_REAL, wait)
+                with pytest.raises(KeyboardInterrupt):
+                    read_for(reader, 5)
+    finally:
+        signals.signal(signals.SIGALRM, before)

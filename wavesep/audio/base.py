@@ -59,8 +59,8 @@ class AudioReader(Protocol):
 class RawFile(io.FileIO):
     """A file that Python opens for libsndfile or FFmpeg, so that it may have any name.
 
-    A decoder that reads a damaged header may seek to an impossible position. The position then
-    does not change and -1 is returned. The decoder would print an exception.
+    FFmpeg may seek to an impossible position if it reads a damaged header. The position then does
+    not change and -1 is returned. FFmpeg's binding would print an exception.
     """
 
     def seek(self, offset: int, whence: int = 0) -> int:

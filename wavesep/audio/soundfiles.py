@@ -59,12 +59,17 @@ def open_soundfile(path: Path) -> Iterator[SoundFileReader | None]:
             yield None
             return
         try:
-            file = soundfile.SoundFile(raw)
-        except (soundfile.LibsndfileError, TypeError):  # TypeError: the suffix is .raw
+            file = open_raw(raw)
+        except soundfile.LibsndfileError:
             yield None
             return
         with file:
             yield SoundFileReader(path, raw, file)
+
+
+def open_raw(raw: RawFile) -> soundfile.SoundFile:
+    """Open a file by its descriptor: Ctrl-C is lost in calls of libsndfile to Python's files."""
+    return soundfile.SoundFile(raw.fileno(), closefd=False)
 
 
 def bits_of(subtype: str) -> int:
@@ -160,7 +165,7 @@ class SoundFileReader:
             yield from self._beyond(0)
             return
         self._raw.seek(0)
-        again = soundfile.SoundFile(self._raw)
+        again = open_raw(self._raw)
         with again, suppress(soundfile.LibsndfileError):
             while again.tell() < done:
                 again.read(BLOCK, dtype="float32")
