@@ -52,6 +52,7 @@ MOST_SYSTEMS = [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) fo
 
 AVERAGED = [
     "mask_cnn+unet",
+    "mask_cnn+backing",  # its first source is the accompaniment
     pytest.param("wavenet:speeds+unet", marks=pytest.mark.slow),
     "unet:wiener+wavenet:speeds:wiener+mask_cnn",
 ]
@@ -73,6 +74,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
             sources = ("vocals", "drums", "bass", "other")  # type: ignore[assignment]
         file = ModelFile.from_network(network, sample_rate=RATE, sources=sources)
         file.save(folder / f"{name}.safetensors")
+    unet = read_model_file(folder / "unet.safetensors")
+    replace(unet, sources=unet.sources[::-1]).save(folder / "backing.safetensors")
     return folder
 
 

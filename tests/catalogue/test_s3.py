@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The URL of an empty bucket."""
-    server = pytest.importorskip("moto.server", reason="needs moto[server]")
+    server = pytest.importorskip("moto.server", reason="needs moto and flask-cors")
     pytest.importorskip("s3fs", reason="needs s3fs")
     thread = server.ThreadedMotoServer("127.0.0.1", 0)
     thread.start()

@@ -13,8 +13,10 @@ import pytest
 import soundfile
 
 from wavesep import Separator, list_models
+from wavesep.audio import TWO_STEMS
 from wavesep.evaluation import si_sdr
-from wavesep.models.files import read_model_file
+from wavesep.models.files import ModelFile, read_model_file
+from wavesep.models.spleeter.architecture import SpleeterArchitecture
 
 from .conftest import WEIGHTS, run
 
@@ -57,6 +59,34 @@ def test_teach(songs: Path, tmp_path: Path) -> None:
     ]
     np.testing.assert_allclose(stems[0] + stems[1], song, atol=1e-4)
     assert np.abs(stems[0]).max() > 0.01
+
+
+def test_train_spleeter(songs: Path, tiny_file: Path, tmp_path: Path) -> None:
+    architecture = SpleeterArchitecture(window=128, hop=32, filters=2, depth=2, bottleneck=3)
+    for stem in TWO_STEMS:
+        sources = tuple(sorted(TWO_STEMS, key=lambda source: source != stem))
+        network = architecture.network()
+        file = ModelFile.from_network(network, sample_rate=44_100, sources=sources)
+        file.save(tmp_path / f"{stem}.safetensors")
+    start = ["--start", *(f"{stem}.safetensors" for stem in TWO_STEMS)]
+    script, folders = WEIGHTS / "train_spleeter.py", [*(songs / stem for stem in TWO_STEMS), "run"]
+    steps = ["--steps", 2, "--batch-size", 2]
+
+    told = run(script, *folders, "--start", "vocals.safetensors", tiny_file, cwd=tmp_path, code=2)
+    assert "two networks of the kind spleeter" in told
+    out = run(script, *folders, *start, *steps, cwd=tmp_path)
+    assert "step 2: loss" in out
+    trained = {stem: (tmp_path / "run" / f"{stem}.safetensors").read_bytes() for stem in TWO_STEMS}
+    assert "step" not in run(script, *folders, *start, *steps, cwd=tmp_path).replace("steps", "")
+
+    for stem in TWO_STEMS:
+        assert (tmp_path / "run" / f"{stem}.safetensors").read_bytes() == trained[stem]
+        before, after = (
+            read_model_file(tmp_path / folder / f"{stem}.safetensors") for folder in (".", "run")
+        )
+        assert after.architecture == architecture
+        assert after.sources[0] == stem
+        assert not np.array_equal(after.arrays["mask/kernel"], before.arrays["mask/kernel"])
 
 
 def test_measure_song(songs: Path, tiny_file: Path, tmp_path: Path) -> None:

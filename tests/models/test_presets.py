@@ -16,6 +16,7 @@ SIZES = {
     "unet_stereo": 9_827_522,
     "unet": 2_458_761,
     "spleeter": 4_909_127,
+    "spleeter_accompaniment": 4_909_127,
 }
 
 

@@ -77,6 +77,8 @@ FILTERBANK = replace(
 # Networks", ISMIR 2017: 512 bins, mono, at 8,192 Hz.
 JANSSON = UNetArchitecture()
 
+NARROW_SPLEETER = SpleeterArchitecture(bottleneck=128)
+
 PRESETS = {
     "wavenet": Preset(
         44_100, FILTERBANK,
@@ -109,10 +111,13 @@ PRESETS = {
         44_100, replace(JANSSON, window=2048, hop=512, channels=2),
         "U-Net that estimates soft masks of two channels",
     ),
-    # Spleeter's lowest level has 512 filters, which hold two thirds of its weights
+    # The lowest levels of Spleeter's networks have 512 filters, two thirds of all weights
     "spleeter": Preset(
-        44_100, SpleeterArchitecture(bottleneck=128),
-        "U-Net of Spleeter with a narrower lowest level; Hennequin et al. 2020",
+        44_100, NARROW_SPLEETER,
+        "Spleeter's U-Net for the vocals, with a narrower lowest level; Hennequin et al. 2020",
+    ),
+    "spleeter_accompaniment": Preset(
+        44_100, NARROW_SPLEETER, "the same for the accompaniment: the vocals are what it leaves"
     ),
     "harmonic": Preset(
         22_050, Harmonic(), "rule: the vocals are the harmonics of the pitch that pYIN tracks"
@@ -126,7 +131,8 @@ PRESETS = {
 }  # fmt: skip
 MEANS = {
     "vocals": NamedMean(
-        ("wavenet", "spleeter"), "mean of wavenet and spleeter; for live sound, use wavenet"
+        ("wavenet", "spleeter", "spleeter_accompaniment"),
+        "mean of wavenet and both networks of Spleeter; for live sound, use wavenet",
     ),
 }
 RULES = [name for name, preset in PRESETS.items() if not preset.architecture.trained]

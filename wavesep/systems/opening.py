@@ -71,7 +71,7 @@ def check_systems(systems: list[System]) -> None:
             raise OptionError(
                 "this model detects singing and cannot separate: use wavesep.vocal_activity"
             )
-        if system.file.sources != sources:
+        if {*system.file.sources} != {*sources}:  # the order may differ
             raise OptionError(
                 f"models with different sources cannot be averaged: {', '.join(sources)} "
                 f"and {', '.join(system.file.sources)}"
