@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,6 +61,24 @@ def test_teach(songs: Path, tmp_path: Path) -> None:
     ]
     np.testing.assert_allclose(stems[0] + stems[1], song, atol=1e-4)
     assert np.abs(stems[0]).max() > 0.01
+
+
+def test_gather_gives_the_scripts_options_that_they_have(tmp_path: Path) -> None:
+    script = WEIGHTS / "gather.sh"
+    tell = tmp_path / "tell"
+    tell.write_text('#!/bin/sh\necho "$@" >> told\nmkdir -p out/taught.part\n', encoding="utf-8")
+    tell.chmod(0o755)
+    given = ["sh", str(script), "data", "songs", "out"]
+
+    subprocess.run(given, cwd=tmp_path, env={**os.environ, "PYTHON": str(tell)}, check=True)
+
+    commands = (tmp_path / "told").read_text(encoding="utf-8").splitlines()
+    assert len(commands) == 6
+    assert (tmp_path / "out" / "taught").is_dir()
+    for name, *arguments in map(str.split, commands):
+        options = {argument for argument in arguments if argument.startswith("--")}
+        source = Path(name).read_text(encoding="utf-8")
+        assert all(f'"{option}"' in source for option in options), name
 
 
 def test_train_spleeter(songs: Path, tiny_file: Path, tmp_path: Path) -> None:
