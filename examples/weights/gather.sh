@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make everything that the shipped weights are trained on, in about half an hour on two cores.
+# Make the folders that the last runs of the shipped weights were trained on, in about half an hour on two cores.
 #
 #     sh examples/weights/gather.sh DATA SONGS OUT
 #
@@ -16,8 +16,10 @@ here=$(dirname "$0")
 prep=$here/../../data_prep
 fonts=${SOUNDFONTS:-/usr/share/sounds/sf2/FluidR3_GM.sf2}
 
-test -d "$out/taught" || { "$python" "$here/teach.py" "$songs" "$out/taught.part" &&
-    mv "$out/taught.part" "$out/taught"; }
+if ! test -d "$out/taught"; then
+    "$python" "$here/teach.py" "$songs" "$out/taught.part"
+    mv "$out/taught.part" "$out/taught"
+fi
 "$python" "$prep/sing.py" "$out/sung1" --voices "$data/voices" --seed 1
 "$python" "$prep/sing.py" "$out/sung2" --voices "$data/voices" --seed 2
 "$python" "$prep/change_voices.py" "$out/changed" --vocals "$data/mir1k/train/vocals"

@@ -13,7 +13,6 @@ run the same command again.
 
 import argparse
 import dataclasses
-import os
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +60,7 @@ def save(path: Path, model: keras.Model, step: int) -> None:
         f"{i}": ops.convert_to_numpy(variable)
         for i, variable in enumerate([*model.variables, *model.optimizer.variables])
     }
-    part = path.with_suffix(".part")
-    save_arrays(arrays, {"step": str(step)}, part)
-    os.replace(part, path)
+    save_arrays(arrays, {"step": str(step)}, path)
 
 
 def resume(path: Path, model: keras.Model) -> int:
