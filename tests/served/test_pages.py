@@ -100,6 +100,15 @@ def choose(page: Any, name: str, content: bytes) -> Any:
     return page.locator("li.song", has_text=name)
 
 
+def press_tab_until(page: Any, condition: str) -> None:
+    """Move the focus until a condition holds in the page."""
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        if page.evaluate(condition):
+            return
+    raise AssertionError(f"the focus does not come to {condition}")
+
+
 def test_three_songs_are_dropped_played_and_downloaded(page: Any) -> None:
     names = ["first.wav", "second.wav", "third.wav"]
     contents = [base64.b64encode(song(2.0, seed)).decode() for seed in range(3)]
@@ -196,18 +205,13 @@ def test_a_name_is_text_wherever_it_is_shown(page: Any) -> None:
 
 
 def test_the_keyboard_alone_is_enough(page: Any) -> None:
+    page.on("filechooser", lambda _: None)  # caught from now on: a key may overtake the request
     choose(page, "keys.wav", song(8.0))
     page.locator("li.song", has_text="keys.wav").get_by_text("Play", exact=True).wait_for()
-    for _ in range(40):
-        page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.id") == "files":
-            break
+    press_tab_until(page, "document.activeElement.id == 'files'")
     with page.expect_file_chooser():
         page.keyboard.press("Space")
-    for _ in range(40):
-        page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.textContent") == "keys.wav":
-            break
+    press_tab_until(page, "document.activeElement.textContent == 'keys.wav'")
     page.keyboard.press("Enter")
     page.locator("#player").wait_for()
     page.keyboard.press("v")
@@ -261,8 +265,9 @@ def test_it_works_without_javascript(server: Server, browser: Any, session: Any)
     page = context.new_page()
     page.goto(server.site)
     choose(page, "plain.wav", song(1.0))
-    page.get_by_text("Upload", exact=True).click()
     row = page.locator("li.song", has_text="plain.wav")
+    page.get_by_text("Upload", exact=True).click()
+    row.wait_for()  # the new page is there
 
     def is_ready() -> bool:
         page.reload()
