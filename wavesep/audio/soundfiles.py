@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -68,8 +69,11 @@ def open_soundfile(path: Path) -> Iterator[SoundFileReader | None]:
 
 
 def open_raw(raw: RawFile) -> soundfile.SoundFile:
-    """Open a file by its descriptor: Ctrl-C is lost in calls of libsndfile to Python's files."""
-    return soundfile.SoundFile(raw.fileno(), closefd=False)
+    """Open a file by its descriptor: Ctrl-C is lost in calls of libsndfile to Python's files.
+
+    On Windows, libsndfile has descriptors of its own, so it calls Python's file there.
+    """
+    return soundfile.SoundFile(raw if sys.platform == "win32" else raw.fileno(), closefd=False)
 
 
 def bits_of(subtype: str) -> int:
