@@ -27,6 +27,7 @@ import pytest
 import soundfile
 
 RATE = 44_100
+PATIENCE = 120_000  # milliseconds for what a page waits for, on a busy machine
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
 

@@ -17,12 +17,12 @@ import soundfile
 
 from wavesep import Separator
 
-from .conftest import RATE, Server, song, within
+from .conftest import PATIENCE, RATE, Server, song, within
 
 playwright = pytest.importorskip("playwright.sync_api")
+playwright.expect.set_options(timeout=PATIENCE)
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-PATIENCE = 120_000  # milliseconds for a song to be separated, after others, on a busy machine
 READY = re.compile("ready")
 SWITCHES = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
 DROP = """([names, contents]) => {
@@ -115,7 +115,7 @@ def test_three_songs_are_dropped_played_and_downloaded(page: Any) -> None:
     page.evaluate(DROP, [names, contents])
     for name in names:
         row = page.locator("li.song", has_text=name)
-        playwright.expect(row.locator(".state")).to_have_text(READY, timeout=PATIENCE)
+        playwright.expect(row.locator(".state")).to_have_text(READY)
     with page.expect_download() as download:
         page.locator("li.song", has_text="second.wav").get_by_text("Download").click()
     archive = zipfile.ZipFile(download.value.path())
@@ -132,18 +132,18 @@ def test_three_songs_are_dropped_played_and_downloaded(page: Any) -> None:
 def test_a_song_plays_while_it_is_separated(page: Any) -> None:
     page.select_option("#drop select[name=model]", "wavenet")  # it takes seconds
     row = choose(page, "long.wav", song(40.0))
-    row.get_by_role("link", name="long.wav").click(timeout=PATIENCE)
+    row.get_by_role("link", name="long.wav").click()
     page.get_by_label("Play", exact=True).click()
     within(90, lambda: page.locator("#seek").input_value() > "0.5")
     assert not READY.search(page.locator("#state").inner_text())
-    playwright.expect(page.locator("#state")).to_have_text(READY, timeout=PATIENCE)
+    playwright.expect(page.locator("#state")).to_have_text(READY)
     playwright.expect(page.locator("#downloads")).to_be_visible()
 
 
 def test_what_is_heard_is_the_stems(page: Any, tiny_file: Path, tmp_path: Path) -> None:
     (tmp_path / "song.wav").write_bytes(song(3.0, 5))
     row = choose(page, "exact.wav", (tmp_path / "song.wav").read_bytes())
-    row.get_by_text("Play", exact=True).click(timeout=PATIENCE)
+    row.get_by_text("Play", exact=True).click()
     page.locator("#player").wait_for()
     heard = page.evaluate(
         """async () => {
@@ -196,7 +196,7 @@ def test_a_name_is_text_wherever_it_is_shown(page: Any) -> None:
     name = "<img src=x onerror=alert(1)>\"'&amp;.wav"
     choose(page, name, song(0.5))
     row = page.locator("li.song").first
-    playwright.expect(row.locator(".state")).to_have_text(READY, timeout=PATIENCE)
+    playwright.expect(row.locator(".state")).to_have_text(READY)
     assert row.locator(".title").inner_text() == name
     page.reload()
     page.locator("li.song").first.get_by_text("Play", exact=True).click()
@@ -245,7 +245,7 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(
     from axe_playwright_python.sync_playwright import Axe
 
     choose(page, "a_long_name_without_any_space_in_it_that_must_break_somewhere.wav", song(1.0))
-    page.locator("li.song").first.get_by_text("Play", exact=True).wait_for(timeout=PATIENCE)
+    page.locator("li.song").first.get_by_text("Play", exact=True).wait_for()
     address = page.locator("li.song a.title").first.get_attribute("href")
     context = browser.new_context(
         storage_state=session, color_scheme=scheme, viewport={"width": width, "height": 800},
@@ -262,7 +262,7 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(
 
 def test_it_works_without_javascript(server: Server, browser: Any, session: Any) -> None:
     context = browser.new_context(storage_state=session, java_script_enabled=False)
-    page = context.new_page()
+    page = watched(context, server)
     page.goto(server.site)
     choose(page, "plain.wav", song(1.0))
     row = page.locator("li.song", has_text="plain.wav")
@@ -283,7 +283,7 @@ def test_it_works_without_javascript(server: Server, browser: Any, session: Any)
 
 def test_another_user_sees_nothing_of_it(server: Server, browser: Any, page: Any) -> None:
     choose(page, "mine.wav", song(1.0))
-    page.locator("li.song").first.get_by_text("Play", exact=True).click(timeout=PATIENCE)
+    page.locator("li.song").first.get_by_text("Play", exact=True).click()
     address = page.url
     page.goto(f"{server.site}/account")
     page.get_by_text("Make a link").click()
