@@ -278,6 +278,7 @@ def test_it_works_without_javascript(server: Server, browser: Any, session: Any)
     with page.expect_download() as download:
         page.get_by_role("link", name="Vocals, flac", exact=True).click()
     assert soundfile.info(download.value.path()).frames == RATE
+    assert page.foreign == []
     context.close()
 
 
